@@ -1,0 +1,1 @@
+"""The Celery worker: takes signals from their lanes and posts each exactly as often as it should be."""

@@ -1,0 +1,151 @@
+"""Puts a worker together."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from celery import signals as celery_signals
+from prometheus_client import CollectorRegistry
+
+from worker import steps, tasks
+from worker.contract import Rules, parse, wire
+from worker.delivery import Courier
+from worker.dispatch import Dispatcher, Pace
+from worker.doctor import require_safe_server
+from worker.errors import InvalidSignal
+from worker.events import Observers
+from worker.health import HealthServer
+from worker.lanes import Head, Lanes
+from worker.lanes.redis import connect, translated
+from worker.logs import LogObserver, configure
+from worker.metrics import Metrics
+from worker.rings import CeleryBell, make_app
+from worker.settings import Settings
+from worker.wake import Waker
+
+log = logging.getLogger(__name__)
+
+
+def composer(rules: Rules, *, keep_delay: bool) -> Callable[[Head], bytes]:
+    """Make the function that turns what lay in Redis into what is posted.
+
+    It trusts nothing: whoever can write to Redis could have put it there.
+    """
+
+    def compose(head: Head) -> bytes:
+        signal = parse(head.body.encode("utf-8", "surrogateescape"), rules)
+        if signal.connector_name != head.lane:
+            raise InvalidSignal(f"connectorName: the signal lies in the lane of {head.lane!r}")
+        return wire(signal, keep_delay=keep_delay)
+
+    return compose
+
+
+class Worker:
+    """One worker process."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises SettingsError or QueueUnusable if it must not start."""
+        self._settings = settings
+        client = connect(settings.redis_url, timeout=settings.redis_timeout)
+        self._probe_client = connect(settings.redis_url, timeout=min(1.0, settings.redis_timeout))
+        require_safe_server(client)
+        registry = CollectorRegistry()
+        app = make_app(settings.redis_url, settings.prefix, horizon=settings.horizon)
+        bell = CeleryBell(app)
+        metrics = Metrics(registry, in_flight=lambda: self.dispatcher.in_flight)
+        observer = Observers([metrics, LogObserver()])
+        lanes = Lanes(
+            client,
+            prefix=settings.prefix,
+            timing=settings.timing(),
+            patience=float("inf"),
+            abandoned=lambda: self.dispatcher.abandoned(),
+        )
+        self.dispatcher = Dispatcher(
+            lanes=lanes,
+            poster=self._courier(),
+            bell=bell,
+            observer=observer,
+            compose=composer(settings.rules(), keep_delay=settings.platform_delays),
+            policy=settings.policy(),
+            pace=Pace(
+                settings.threads, settings.lease, settings.quantum_signals, settings.quantum_seconds
+            ),
+        )
+        patient = Lanes(client, prefix=settings.prefix, timing=settings.timing(), patience=settings.redis_patience)
+        waker = Waker(patient, bell, observer)
+        tasks.register(app, drain=self.dispatcher.drain, wake=waker.on_time)
+        steps.install(
+            app,
+            dispatcher=self.dispatcher,
+            waker=waker,
+            sweep_interval=settings.sweep_interval,
+            stop_timeout=settings.stop_timeout,
+        )
+        self.health = HealthServer(
+            settings.metrics_host, settings.metrics_port, registry, live=self._live, ready=self._ready
+        )
+        self._app = app
+        self._consuming = False
+
+    def run(self) -> int:
+        """Work until SIGTERM or SIGINT; returns the exit code."""
+        settings = self._settings
+        configure(settings.log_level, settings.log_format)
+        celery_signals.setup_logging.connect(_leave_logging_alone)
+        celery_signals.worker_ready.connect(self._on_ready)
+        celery_signals.worker_shutting_down.connect(self._on_shutdown)
+        self.health.start()
+        worker = self._app.Worker(
+            pool="threads",
+            concurrency=settings.takers,
+            without_gossip=True,
+            without_mingle=True,
+            without_heartbeat=True,
+            quiet=True,
+        )
+        worker.start()
+        self.health.stop()
+        return int(worker.exitcode or 0)
+
+    def _courier(self) -> Courier:
+        settings = self._settings
+        return Courier(
+            settings.endpoint_url,
+            deadline=settings.deadline,
+            connect_timeout=settings.connect_timeout,
+            connections=settings.threads,
+            max_idle=settings.idle_connection,
+            response_limit=settings.response_limit,
+            ca_file=settings.endpoint_ca_file,
+            reading=settings.reading(),
+        )
+
+    def _on_ready(self, **_: Any) -> None:
+        self._consuming = True
+        log.info("ready", extra={"metrics_port": self.health.port, "threads": self._settings.threads})
+
+    def _on_shutdown(self, **_: Any) -> None:
+        self._consuming = False
+        self.dispatcher.begin_stop()
+
+    def _live(self) -> str | None:
+        stuck = self.dispatcher.stuck_for()
+        return f"no outcome written for {stuck:.0f} s" if stuck > self._settings.lease * 2 else None
+
+    def _ready(self) -> str | None:
+        if not self._consuming:
+            return "not consuming"
+        try:
+            with translated():
+                self._probe_client.ping()
+        except Exception as error:  # noqa: BLE001 - whatever it is, this worker is not ready
+            return str(error)
+        return None
+
+
+def _leave_logging_alone(**_: Any) -> None:
+    """A receiver of this signal is what keeps Celery from configuring logs itself."""

@@ -1,0 +1,32 @@
+"""Everything that can go wrong and be told to a person, as a tree.
+
+    SignalsError            base: its text is one line that says what to do
+    ├── InvalidSignal       the input breaks the contract; nothing was enqueued
+    ├── SettingsError       a setting is missing or wrong; nothing was started
+    ├── QueueUnavailable    Redis did not answer in time; the call may be repeated
+    └── QueueUnusable       Redis answers but must not be used (evicts keys, wrong version)
+
+No text of these errors ever contains a connector token or a Redis password.
+"""
+
+from __future__ import annotations
+
+
+class SignalsError(Exception):
+    """Base of all errors this project raises on purpose; ``str()`` is one line for a person."""
+
+
+class InvalidSignal(SignalsError):
+    """A signal breaks the contract: names the field, the offending value and the rule."""
+
+
+class SettingsError(SignalsError):
+    """A setting is missing or has a bad value."""
+
+
+class QueueUnavailable(SignalsError):
+    """Redis could not be reached, or did not answer within its time."""
+
+
+class QueueUnusable(SignalsError):
+    """Redis answers, but using it would risk losing or doubling orders."""

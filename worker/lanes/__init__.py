@@ -1,0 +1,39 @@
+"""Lanes, calendar and ledger in Redis: what waits, who works on it, how it ended."""
+
+from worker.lanes.queue import Lanes
+from worker.lanes.records import (
+    Admission,
+    AdmitAnswer,
+    Admitted,
+    Answer,
+    Census,
+    CheckoutAnswer,
+    DeferAnswer,
+    Deferral,
+    Ended,
+    Head,
+    Outcome,
+    SettleAnswer,
+    Settlement,
+    Timing,
+    WakeAnswer,
+)
+
+__all__ = [
+    "Admission",
+    "AdmitAnswer",
+    "Admitted",
+    "Answer",
+    "Census",
+    "CheckoutAnswer",
+    "DeferAnswer",
+    "Deferral",
+    "Ended",
+    "Head",
+    "Lanes",
+    "Outcome",
+    "SettleAnswer",
+    "Settlement",
+    "Timing",
+    "WakeAnswer",
+]

@@ -1,0 +1,30 @@
+-- Put heads back into their place, to be tried again later; each lane is given back.
+--
+-- arguments  items: {lane, id, token, delay, note, refund, unknown}; horizon, slot
+--              delay    in ms from now
+--              refund   nothing was sent: the attempt does not count
+--              unknown  the attempt may have reached the endpoint
+-- items      {status}: done | stale (the lane had gone to another; nothing was written)
+
+local items = {}
+for i, item in ipairs(A.items) do
+  local rec = read(item.id)
+  if rec and rec.state == 'sending' and call('HGET', LEASES, item.lane) == item.token then
+    local key = signal_key(item.id)
+    call('HSET', key, 'state', 'waiting')
+    if item.refund then call('HINCRBY', key, 'attempts', -1) end
+    if item.unknown then call('HINCRBY', key, 'unknowns', 1) end
+    remember(rec, item.note)
+    if item.delay > 0 then
+      call('HDEL', LEASES, item.lane)
+      call('ZADD', WAKEUPS, now + item.delay, item.lane)
+      arm(now + item.delay)
+    else
+      give_back(item.lane)
+    end
+    items[i] = { status = 'done' }
+  else
+    items[i] = { status = 'stale' }
+  end
+end
+return answer(items)

@@ -1,0 +1,45 @@
+-- Do what is due: move delayed signals into their lanes, ring lanes whose time has come.
+-- Idempotent: twice, late or never is repaired by the next call.
+--
+-- arguments  limit: how many lanes of each kind per call; horizon, slot, keep, stream
+--            repair: only in the sweep. {every: ms during which no other sweep is needed, patience: ms after which a ring that nobody answered counts
+--            as lost, queue: name of the ring queue, crowd: ring queue length above which it is
+--            merely long, and lanes are waiting their turn}
+-- items      {more, expired, lost}: whether to call again at once, leases that ran out, rings repaired
+
+local more, expired, lost = false, 0, 0
+
+-- Every worker sweeps; one per interval is enough, and if it dies the next interval has another.
+if A.repair and not call('SET', P .. 'sweep', now, 'NX', 'PX', A.repair.every) then
+  return answer({ { more = false, expired = 0, lost = 0 } })
+end
+
+local due = call('ZRANGEBYSCORE', CALENDAR, '-inf', now, 'LIMIT', 0, A.limit)
+for _, lane in ipairs(due) do promote(lane) end
+more = #due == A.limit
+
+local timed = call('ZRANGEBYSCORE', WAKEUPS, '-inf', now, 'LIMIT', 0, A.limit)
+for _, lane in ipairs(timed) do
+  if call('HEXISTS', LEASES, lane) == 1 then expired = expired + 1 end
+  ring(lane)
+end
+more = more or #timed == A.limit
+
+call('ZREMRANGEBYSCORE', ARMED, '-inf', now)
+
+if A.repair then
+  if call('LLEN', P .. A.repair.queue) < A.repair.crowd then
+    local silent = call('ZRANGEBYSCORE', RUNG, '-inf', now - A.repair.patience, 'LIMIT', 0, A.limit)
+    for _, lane in ipairs(silent) do ring(lane) end
+    lost = #silent
+  end
+  -- Far-off times that have come within the horizon: one countdown per slot is enough.
+  local at = now
+  while at do
+    local soon = call('ZRANGEBYSCORE', CALENDAR, '(' .. at, now + A.horizon, 'WITHSCORES', 'LIMIT', 0, 1)
+    if soon[2] then arm(tonumber(soon[2])) end
+    at = soon[2] and math.ceil(soon[2] / A.slot) * A.slot
+  end
+end
+
+return answer({ { more = more, expired = expired, lost = lost } })

@@ -1,0 +1,200 @@
+"""The queue's own interface: admit, checkout, settle, defer, wake. Redis holds the truth, here is its door."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import redis
+
+from worker.lanes.keys import RING_QUEUE
+from worker.lanes.records import (
+    Admission,
+    AdmitAnswer,
+    Admitted,
+    CheckoutAnswer,
+    DeferAnswer,
+    Deferral,
+    Ended,
+    Head,
+    Outcome,
+    SettleAnswer,
+    Settlement,
+    Timing,
+    WakeAnswer,
+)
+from worker.lanes.redis import Persistence
+from worker.lanes.scripts import Script
+
+
+class Lanes:
+    """All lanes, the calendar and the ledger of one installation.
+
+    Every method is one atomic call and safe to repeat with the same arguments. Each raises
+    QueueUnavailable after ``patience`` seconds without an answer, or as soon as ``abandoned`` says so (the
+    call may have taken effect), and QueueUnusable when Redis refuses for good.
+    """
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        *,
+        prefix: str,
+        timing: Timing | None = None,
+        patience: float = 5.0,
+        abandoned: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._timing = timing or Timing()
+        self._persistence = Persistence(patience, abandoned)
+        self._admit, self._checkout, self._settle, self._defer, self._wake = (
+            Script(client, prefix, name) for name in ("admit", "checkout", "settle", "defer", "wake")
+        )
+        self._base = {
+            "lease": self._timing.lease_ms,
+            "horizon": self._timing.horizon_ms,
+            "slot": self._timing.slot_ms,
+            "keep": self._timing.keep_ms,
+            "stream": self._timing.stream_length,
+        }
+
+    def admit(self, batch: Sequence[Admission]) -> AdmitAnswer:
+        """Take signals in; one result each, in order. Ids are the caller's, so asking again is safe."""
+        reply = self._call(self._admit, items=[_admission(item) for item in batch])
+        results = tuple(
+            Admitted(item["status"], item.get("first"), item.get("state")) for item in reply["items"]
+        )
+        return AdmitAnswer(**_common(reply), results=results)
+
+    def checkout(self, lanes: Iterable[str], token: str) -> CheckoutAnswer:
+        """Lease lanes under ``token`` (new for each call) and get their heads, noted as being sent."""
+        reply = self._call(self._checkout, lanes=list(lanes), token=token)
+        return CheckoutAnswer(**_common(reply), heads=tuple(_head(item) for item in reply["items"]))
+
+    def settle(self, batch: Sequence[Settlement]) -> SettleAnswer:
+        """Write outcomes down; hand out each lane's next head, or give the lane back."""
+        items = [
+            {
+                "lane": item.head.lane,
+                "id": item.head.id,
+                "token": item.head.token,
+                "outcome": item.outcome,
+                "why": item.why,
+                "note": item.note,
+                "more": item.more,
+            }
+            for item in batch
+        ]
+        reply = self._call(self._settle, items=items)
+        results = tuple(
+            (item["status"], _head(item["next"]) if "next" in item else None) for item in reply["items"]
+        )
+        return SettleAnswer(**_common(reply), results=results)
+
+    def defer(self, batch: Sequence[Deferral]) -> DeferAnswer:
+        """Put heads back into their places, to be tried again."""
+        items = [
+            {
+                "lane": item.head.lane,
+                "id": item.head.id,
+                "token": item.head.token,
+                "delay": item.delay_ms,
+                "note": item.note,
+                "refund": item.refund,
+                "unknown": item.unknown,
+            }
+            for item in batch
+        ]
+        reply = self._call(self._defer, items=items)
+        return DeferAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
+
+    def wake(self) -> WakeAnswer:
+        """Do what is due."""
+        return self._wake_up({})
+
+    def sweep(self, every_ms: int) -> WakeAnswer:
+        """Do what is due, look for lost rings, and arm far-off times that have come near.
+
+        Does nothing if anybody has swept within the last ``every_ms``.
+        """
+        repair = {
+            "every": every_ms,
+            "patience": self._timing.patience_ms,
+            "queue": RING_QUEUE,
+            "crowd": self._timing.crowd,
+        }
+        return self._wake_up({"repair": repair})
+
+    def _wake_up(self, extra: dict[str, Any]) -> WakeAnswer:
+        reply = self._call(self._wake, limit=self._timing.limit, **extra)
+        (found,) = reply["items"]
+        return WakeAnswer(
+            **_common(reply),
+            more=found["more"],
+            leases_expired=found["expired"],
+            rings_lost=found["lost"],
+        )
+
+    def _call(self, script: Script, **arguments: Any) -> dict[str, Any]:
+        return script({**self._base, **arguments}, self._persistence)
+
+
+def _admission(item: Admission) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "id": item.id,
+        "connector": item.connector,
+        "action": item.action,
+        "class": item.action_class,
+        "delay": item.delay_ms,
+        "window": item.window_ms,
+        "print": item.fingerprint,
+        "body": item.body,
+        "age": item.max_age_ms,
+        "order": item.order_id,
+        "key": item.idempotency_key,
+        "drops": item.drops,
+        "target": item.target,
+    }
+    # cjson reads null as a value that is true.
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _head(item: dict[str, Any]) -> Head:
+    return Head(
+        lane=item["lane"],
+        id=item["id"],
+        token=item["token"],
+        body=item["body"],
+        action=item["action"],
+        action_class=item["class"],
+        attempt=item["attempt"],
+        unknowns=item["unknowns"],
+        admitted_ms=item["admitted"],
+        due_ms=item["due"],
+        expires_ms=item.get("expires"),
+        orphan=item["orphan"],
+    )
+
+
+def _common(reply: dict[str, Any]) -> dict[str, Any]:
+    now = reply["now"]
+    return {
+        "now_ms": now,
+        "rings": tuple(reply["rings"]),
+        "slots_ms": tuple(reply["slots"]),
+        "ended": tuple(_ended(item, now) for item in reply["ended"]),
+    }
+
+
+def _ended(item: dict[str, Any], now_ms: int) -> Ended:
+    return Ended(
+        id=item["id"],
+        lane=item["lane"],
+        action=item["action"],
+        action_class=item["class"],
+        outcome=Outcome(item["outcome"]),
+        why=item["why"],
+        attempts=item["attempts"],
+        admitted_ms=item["admitted"],
+        due_ms=item["due"],
+        ended_ms=now_ms,
+    )

@@ -1,0 +1,208 @@
+"""What goes into the queue and what comes out of it, as plain data.
+
+Times ending in ``_ms`` are milliseconds of the Redis server's clock; durations too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Outcome(StrEnum):
+    """How a signal ended. ``worker/lanes/lua/common.lua`` holds the same names with their effects."""
+
+    ACCEPTED = "accepted"
+    """The endpoint answered as expected."""
+    CANCELLED = "cancelled"
+    """Dropped while it waited, by a later cancel or close."""
+    REJECTED = "rejected"
+    """The endpoint refused it."""
+    EXPIRED = "expired"
+    """It waited longer than an entry may."""
+    UNSENT = "unsent"
+    """Every attempt provably failed to reach the endpoint."""
+    INVALID = "invalid"
+    """What lay in Redis is not a signal; it was not posted."""
+    UNKNOWN = "unknown"
+    """It may or may not have become an order; a person must look."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """One signal on its way into the queue. ``body`` is its stored form (JSON)."""
+
+    id: str
+    connector: str
+    action: str
+    action_class: str
+    delay_ms: int
+    window_ms: int
+    fingerprint: str
+    body: str
+    max_age_ms: int | None = None
+    """How long after its due time it may still be posted; None: for ever."""
+    order_id: str | None = None
+    """clientOrderId, if the signal places an order under it."""
+    idempotency_key: str | None = None
+    drops: str | None = None
+    """Which waiting signals it makes pointless; see ``worker.policy.drops``."""
+    target: str | None = None
+    """clientOrderId that a cancel refers to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """What became of one admission: ``accepted``, ``duplicate`` or ``conflict``."""
+
+    status: str
+    first_id: str | None = None
+    """The signal that already holds the id, when refused."""
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The head of a leased lane, noted in Redis as being sent."""
+
+    lane: str
+    id: str
+    token: str
+    """Fencing token of the lease; together with ``id`` it names the attempt."""
+    body: str
+    action: str
+    action_class: str
+    attempt: int
+    """Number of this attempt, from 1."""
+    unknowns: int
+    """Earlier attempts that may have reached the endpoint."""
+    admitted_ms: int
+    due_ms: int
+    expires_ms: int | None
+    orphan: bool
+    """An earlier owner was sending it and never told how that ended: judge it, do not send it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """How a head ended. With ``more`` the lane's next head is wanted; without, the lane is given back."""
+
+    head: Head
+    outcome: Outcome
+    why: str = ""
+    note: str = ""
+    """A line for the attempt history (JSON); empty: nothing worth remembering."""
+    more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deferral:
+    """A head that keeps its place and is tried again after ``delay_ms``; its lane is given back."""
+
+    head: Head
+    delay_ms: int
+    note: str = ""
+    refund: bool = False
+    """Nothing was sent: this attempt does not count."""
+    unknown: bool = False
+    """The attempt may have reached the endpoint (and repeating it is harmless)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A signal that reached its outcome; told once, by the call that wrote it."""
+
+    id: str
+    lane: str
+    action: str
+    action_class: str
+    outcome: Outcome
+    why: str
+    attempts: int
+    admitted_ms: int
+    due_ms: int
+    ended_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What every call leaves to do, and what ended in it."""
+
+    now_ms: int
+    rings: tuple[str, ...] = ()
+    """Lanes the caller must ring."""
+    slots_ms: tuple[int, ...] = ()
+    """Times at which the caller must have the calendar looked at."""
+    ended: tuple[Ended, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AdmitAnswer(Answer):
+    results: tuple[Admitted, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutAnswer(Answer):
+    heads: tuple[Head, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SettleAnswer(Answer):
+    """One entry per settlement: ``done``, ``late`` or ``stale``, and the lane's next head if there is one."""
+
+    results: tuple[tuple[str, Head | None], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DeferAnswer(Answer):
+    results: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WakeAnswer(Answer):
+    more: bool = False
+    """More is due than one call handles: call again."""
+    leases_expired: int = 0
+    rings_lost: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How the queue keeps time and how much it remembers.
+
+    Raises nothing itself; ``worker.settings`` checks the values against each other.
+    """
+
+    lease_ms: int = 20_000
+    """How long a worker may hold a lane without telling; must exceed the POST deadline."""
+    horizon_ms: int = 60_000
+    """Countdown tasks are made for what falls due within this time; the sweep arms the rest later."""
+    slot_ms: int = 50
+    """Signals falling due within one slot share a countdown task; also how late they may start."""
+    patience_ms: int = 5_000
+    """A ring that nobody answered for so long counts as lost, unless the ring queue is crowded."""
+    crowd: int = 200
+    """Ring queue length above which lanes are taken to wait their turn."""
+    keep_ms: int = 3_600_000
+    """How long a finished signal can be asked for."""
+    stream_length: int = 10_000
+    """Outcomes kept for ``signal-worker tail``."""
+    limit: int = 500
+    """Lanes of a kind that one ``wake`` handles: bounds the script's time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """How many signals are where."""
+
+    lanes: int
+    waiting: int
+    delayed: int
+    leased: int
+    rung: int
+    ring_queue: int
+    oldest_due_ms: int | None
+    next_delayed_ms: int | None
+    now_ms: int
+    dead: dict[str, int] = field(default_factory=dict)
+    totals: dict[str, int] = field(default_factory=dict)

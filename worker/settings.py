@@ -1,0 +1,200 @@
+"""All settings, read from ``SIGNALS_…`` environment variables or a file of such lines.
+
+Only composing modules (``worker.app``, the command lines, ``SignalProducer``) read settings; everything
+else is told what it needs.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from worker.contract import Rules
+from worker.errors import SettingsError
+from worker.lanes import Timing
+from worker.policy import Policy
+from worker.verdict import Reading
+
+PREFIX = "SIGNALS_"
+FILE_VARIABLE = "SIGNALS_SETTINGS_FILE"
+LIVE_ENDPOINT = "https://api.crypto-arsenal.io/trading-signal/webhook"
+LEASE_MARGIN = 5.0
+"""Seconds a lease must outlast the POST deadline: time to hand over, settle and be scheduled."""
+
+Seconds = Annotated[float, Field(gt=0, le=604_800, allow_inf_nan=False)]
+Statuses = Annotated[str, Field(pattern=r"^\s*(\d{3}\s*(,\s*\d{3}\s*)*)?$")]
+
+
+class Settings(BaseSettings):
+    """Every field is ``SIGNALS_<NAME>``; durations are seconds. See the table in the README."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, validate_default=True, env_ignore_empty=True
+    )
+
+    redis_url: str = Field(
+        "redis://127.0.0.1:6379/0", description="Redis or Valkey: `redis://`, `rediss://` or `unix://`"
+    )
+    prefix: str = Field(
+        "signals:", pattern=r"^[!-~]{1,64}$", description="Start of every key; one per installation"
+    )
+    redis_timeout: Seconds = Field(2.0, description="Wait for one answer of Redis")
+    redis_patience: Seconds = Field(5.0, description="Producers give up on Redis after this long")
+
+    endpoint_url: str = Field(LIVE_ENDPOINT, description="Where signals are posted to")
+    endpoint_ca_file: str | None = Field(None, description="Certificates to trust instead of the public ones")
+    expected_body: str = Field("ok", description="The answer that means accepted")
+    unsent_statuses: Statuses = Field(
+        "425,429,503", description="Answers that prove the signal was not worked on: tried again"
+    )
+    unknown_statuses: Statuses = Field(
+        "408", description="Further answers that leave open whether it was; other 5xx always do"
+    )
+    deadline: Seconds = Field(10.0, description="A POST, from looking up the name to the last byte")
+    connect_timeout: Seconds = Field(3.0, description="Part of the deadline for connecting")
+    idle_connection: Seconds = Field(4.0, description="A connection unused for longer is not used again")
+    response_limit: int = Field(4096, ge=16, le=1 << 20, description="Bytes of an answer that are read")
+
+    threads: int = Field(64, ge=1, le=4096, description="POSTs in flight per worker")
+    takers: int = Field(4, ge=1, le=64, description="Celery threads that take rings and wake-ups")
+    lease: Seconds = Field(
+        20.0, description=f"Hold of a worker on a lane; at least the deadline + {LEASE_MARGIN:g}"
+    )
+    quantum_signals: int = Field(50, ge=1, description="Signals of one lane in a row before others have a turn")
+    quantum_seconds: Seconds = Field(5.0, description="Seconds on one lane before others have a turn")
+    sweep_interval: Seconds = Field(1.0, description="How often lost rings and dead owners are looked for")
+    patience: Seconds = Field(5.0, description="A ring unanswered for so long is repeated")
+    horizon: Seconds = Field(60.0, le=1800, description="Countdown tasks are made for what is due this soon")
+    slot: Annotated[float, Field(ge=0.001, le=10)] = Field(
+        0.05, description="Signals falling due this close together share a countdown task"
+    )
+    stop_timeout: Seconds = Field(25.0, description="Longest shutdown; what is in flight gets this long")
+
+    dedup_window: Seconds = Field(86_400.0, description="How long a clientOrderId or idempotency key is known")
+    entry_expiry: Seconds = Field(60.0, description="An entry is not posted later than this after its due time")
+    max_attempts: int = Field(20, ge=1, le=1000, description="Attempts before an unsent signal is a dead letter")
+    backoff_base: Seconds = Field(0.5, description="Longest first pause before another attempt; doubles")
+    backoff_cap: Seconds = Field(30.0, description="Longest pause before another attempt")
+    retry_after_cap: Seconds = Field(120.0, description="Longest Retry-After that is obeyed")
+    resend_limit: int = Field(
+        3, ge=0, le=100, description="Times a full exit or cancel of unknown fate is posted again"
+    )
+    close_drops_open: bool = Field(True, description="A full close drops earlier, still delayed opens of its side")
+    platform_delays: bool = Field(False, description="Leave delaySeconds to the platform instead of waiting here")
+    require_size: bool = Field(False, description="Refuse entries without a size (the platform takes 100 %)")
+    max_percent: Decimal = Field(Decimal(100), gt=0, le=10_000, description="Largest percent a signal may ask for")
+    max_signal_bytes: int = Field(16_384, ge=256, le=1 << 20, description="Largest signal")
+
+    keep: Seconds = Field(3600.0, description="How long a finished signal can be asked for")
+    tail_length: int = Field(10_000, ge=100, description="Outcomes kept for `signal-worker tail`")
+
+    metrics_host: str = Field("127.0.0.1", description="Where /metrics, /livez and /readyz listen")
+    metrics_port: int = Field(9464, ge=0, le=65_535, description="Their port; 0 picks a free one")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged")
+    log_format: Literal["auto", "json", "text"] = Field(
+        "auto", description="`auto`: text on a terminal, else JSON lines"
+    )
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.lease < self.deadline + LEASE_MARGIN:
+            raise ValueError(
+                f"SIGNALS_LEASE: {self.lease:g} s must be at least SIGNALS_DEADLINE + {LEASE_MARGIN:g}"
+                f" = {self.deadline + LEASE_MARGIN:g} s, or a POST could outlive its lease"
+            )
+        if self.stop_timeout <= self.deadline:
+            raise ValueError(
+                f"SIGNALS_STOP_TIMEOUT: {self.stop_timeout:g} s must exceed SIGNALS_DEADLINE ="
+                f" {self.deadline:g} s, or a shutdown would leave POSTs of unknown fate"
+            )
+        return self
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **sources: Any
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings, sources["env_settings"], sources["dotenv_settings"])
+
+    def timing(self) -> Timing:
+        return Timing(
+            lease_ms=_ms(self.lease),
+            horizon_ms=_ms(self.horizon),
+            slot_ms=_ms(self.slot),
+            patience_ms=_ms(self.patience),
+            keep_ms=_ms(self.keep),
+            stream_length=self.tail_length,
+        )
+
+    def policy(self) -> Policy:
+        return Policy(
+            entry_expiry=self.entry_expiry,
+            max_attempts=self.max_attempts,
+            backoff_base=self.backoff_base,
+            backoff_cap=self.backoff_cap,
+            retry_after_cap=self.retry_after_cap,
+            resend_limit=self.resend_limit,
+            close_drops_open=self.close_drops_open,
+        )
+
+    def reading(self) -> Reading:
+        return Reading(
+            expected_body=self.expected_body,
+            unsent_statuses=_statuses(self.unsent_statuses),
+            unknown_statuses=_statuses(self.unknown_statuses),
+        )
+
+    def rules(self) -> Rules:
+        return Rules(
+            max_percent=self.max_percent, require_size=self.require_size, max_bytes=self.max_signal_bytes
+        )
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings from the environment, then from the file that ``SIGNALS_SETTINGS_FILE`` names, if any.
+
+    Raises SettingsError with one line that names the variable and the rule; never its secret.
+    """
+    file = os.environ.get(FILE_VARIABLE)
+    if file and not Path(file).is_file():
+        raise SettingsError(f"{FILE_VARIABLE}: there is no file {file}")
+    _refuse_unknown(os.environ)
+    try:
+        return Settings(_env_file=file, **overrides)
+    except ValidationError as error:
+        raise SettingsError(_explain(error)) from None
+
+
+def _refuse_unknown(environment: Any) -> None:
+    known = {PREFIX + name.upper() for name in Settings.model_fields} | {FILE_VARIABLE}
+    for name in environment:
+        if name.upper().startswith(PREFIX) and name.upper() not in known:
+            near = difflib.get_close_matches(name.upper(), known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise SettingsError(f"{name}: no such setting{hint}")
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    name = str(first["loc"][0])
+    variable = name.upper() if name.upper().startswith(PREFIX) else PREFIX + name.upper()
+    if first["type"] == "extra_forbidden":
+        return f"{variable}: no such setting"
+    shown = "" if "url" in name else f" (got {str(first['input'])[:60]!r})"
+    return f"{variable}: {message}{shown}"
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def _statuses(text: str) -> frozenset[int]:
+    return frozenset(int(part) for part in text.split(",") if part.strip())

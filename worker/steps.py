@@ -1,0 +1,86 @@
+"""Parts of the Celery worker's life: posting starts before it consumes and ends after it has stopped to.
+
+Celery starts steps in order of what they require and stops them in reverse; consuming comes last.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from celery import Celery, bootsteps
+
+from worker.dispatch import Dispatcher
+from worker.errors import SignalsError
+from worker.wake import Waker
+
+log = logging.getLogger(__name__)
+
+
+def install(
+    app: Celery, *, dispatcher: Dispatcher, waker: Waker, sweep_interval: float, stop_timeout: float
+) -> None:
+    """Add posting and sweeping to ``app``'s worker. Durations in seconds."""
+
+    class Posting(bootsteps.StartStopStep):  # type: ignore[misc]
+        requires = {"celery.worker.components:Pool"}  # noqa: RUF012 - Celery reads it from the class
+
+        def start(self, parent: Any) -> None:  # noqa: ARG002
+            dispatcher.start()
+
+        def stop(self, parent: Any) -> None:  # noqa: ARG002
+            if not dispatcher.stop(stop_timeout):
+                log.error("stopped with POSTs still in flight; their fate will be judged unknown")
+
+        terminate = stop
+
+    class Sweeping(bootsteps.StartStopStep):  # type: ignore[misc]
+        requires = {"celery.worker.components:Timer", Posting}  # noqa: RUF012
+
+        def start(self, parent: Any) -> None:
+            self._sweeper = Sweeper(waker, sweep_interval)
+            self._sweeper.start()
+            self._ticks = parent.timer.call_repeatedly(sweep_interval, self._sweeper.tick)
+
+        def stop(self, parent: Any) -> None:  # noqa: ARG002
+            self._ticks.cancel()
+            self._sweeper.stop()
+
+        terminate = stop
+
+    app.steps["worker"].add(Posting)
+    app.steps["worker"].add(Sweeping)
+
+
+class Sweeper:
+    """Sweeps in a thread of its own, so that a slow Redis never holds up Celery's event loop."""
+
+    def __init__(self, waker: Waker, interval: float) -> None:
+        self._waker = waker
+        self._interval = interval
+        self._due = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def tick(self) -> None:
+        """Have a sweep made soon; ticks that come during one become one."""
+        self._due.set()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._due.set()
+        self._thread.join(timeout=5.0)
+
+    def _run(self) -> None:
+        while self._due.wait() and not self._stopping:
+            self._due.clear()
+            try:
+                self._waker.sweep(self._interval)
+            except SignalsError as error:
+                log.warning("sweep failed, the next one follows", extra={"error": str(error)})
+            except Exception:
+                log.exception("sweep failed, the next one follows")
