@@ -1,0 +1,611 @@
+"""The queue scripts against a real server, call by call."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import redis
+
+from demo.stack import eventually
+from worker.errors import QueueUnavailable
+from worker.lanes import Admission, Deferral, Head, Lanes, Outcome, Settlement, Timing
+from worker.lanes.redis import connect
+from worker.lanes.scripts import Script
+
+_ids = itertools.count(1)
+
+
+def signal(connector: str = "acct", **fields: Any) -> Admission:
+    number = next(_ids)
+    basis = {
+        "id": f"id{number}",
+        "connector": connector,
+        "action": "openLong",
+        "action_class": "entry",
+        "delay_ms": 0,
+        "window_ms": 60_000,
+        "fingerprint": "f",
+        "body": f'{{"n":{number}}}',
+    }
+    return Admission(**{**basis, **fields})
+
+
+class Desk:
+    """What tests do with a queue, in few words."""
+
+    def __init__(self, client: redis.Redis, prefix: str, timing: Timing) -> None:
+        self.client, self.prefix, self.timing = client, prefix, timing
+        self.lanes = Lanes(client, prefix=prefix, timing=timing)
+        self._tokens = itertools.count(1)
+
+    def admit(self, *signals: Admission) -> list[str]:
+        return [result.status for result in self.lanes.admit(signals).results]
+
+    def head(self, lane: str = "acct") -> Head | None:
+        heads = self.lanes.checkout([lane], f"token{next(self._tokens)}").heads
+        return heads[0] if heads else None
+
+    def settle(self, head: Head, outcome: Outcome = Outcome.ACCEPTED, *, more: bool = False) -> tuple[str, Head | None]:
+        return self.lanes.settle([Settlement(head, outcome, more=more)]).results[0]
+
+    def record(self, signal_id: str) -> dict[str, str]:
+        raw = self.client.hgetall(f"{self.prefix}signal:{signal_id}")
+        return {name.decode(): value.decode() for name, value in raw.items()}
+
+    def keys(self, kind: str) -> list[str]:
+        return sorted(key.decode().removeprefix(self.prefix) for key in self.client.scan_iter(f"{self.prefix}{kind}*"))
+
+    def redis_ms(self) -> int:
+        seconds, micros = self.client.time()
+        return seconds * 1000 + micros // 1000
+
+    def until(self, at_ms: int) -> None:
+        eventually(lambda: self.redis_ms() >= at_ms, within=10, what="the time comes", pause=0.002)
+
+    def index_of(self, lane: str = "acct") -> set[str]:
+        names = ("rung", "wakeups")
+        return {name for name in names if self.client.zscore(f"{self.prefix}{name}", lane) is not None}
+
+
+@pytest.fixture
+def make_desk(client: redis.Redis, prefix: str) -> Callable[..., Desk]:
+    return lambda **timing: Desk(client, prefix, replace(Timing(), **timing))
+
+
+@pytest.fixture
+def desk(make_desk: Callable[..., Desk]) -> Desk:
+    return make_desk()
+
+
+class TestAdmit:
+    def test_an_idle_lane_is_rung_once(self, desk: Desk) -> None:
+        first = desk.lanes.admit([signal(), signal(), signal("other")])
+        second = desk.lanes.admit([signal()])
+        assert first.rings == ("acct", "other")
+        assert second.rings == ()
+
+    def test_same_id_same_fields_is_a_duplicate_and_told_of_the_first(self, desk: Desk) -> None:
+        first, again = signal(order_id="o1"), signal(order_id="o1")
+        desk.admit(first)
+        (result,) = desk.lanes.admit([again]).results
+        assert (result.status, result.first_id, result.state) == ("duplicate", first.id, "waiting")
+        assert desk.record(again.id) == {}
+
+    def test_same_id_other_fields_is_a_conflict(self, desk: Desk) -> None:
+        assert desk.admit(signal(order_id="o1"), signal(order_id="o1", fingerprint="g")) == ["accepted", "conflict"]
+
+    def test_ids_are_scoped_by_connector_and_kind(self, desk: Desk) -> None:
+        statuses = desk.admit(
+            signal("a", order_id="x"),
+            signal("b", order_id="x"),
+            signal("a", idempotency_key="x"),
+            signal("a:1", order_id="b"),
+            signal("a", order_id="1:b"),
+        )
+        assert statuses == ["accepted"] * 5
+
+    def test_an_idempotency_key_holds_beside_the_order_id(self, desk: Desk) -> None:
+        desk.admit(signal(order_id="o1", idempotency_key="k1"))
+        assert desk.admit(signal(order_id="o2", idempotency_key="k1")) == ["duplicate"]
+
+    def test_asking_again_after_a_lost_reply_changes_nothing(self, desk: Desk) -> None:
+        batch = [signal(order_id="o1"), signal(delay_ms=5000)]
+        first = desk.lanes.admit(batch)
+        again = desk.lanes.admit(batch)
+        assert again.results == first.results
+        assert again.rings == first.rings == ("acct",)
+        assert again.slots_ms == first.slots_ms
+        assert desk.client.llen(f"{desk.prefix}lane:acct") == 1
+
+    @pytest.mark.parametrize("name", ["a:b", "a{b}", "*", "sp ace", "наш 🚀", "lane:x", "'\"\\"])
+    def test_any_name_is_a_lane_of_its_own(self, desk: Desk, name: str) -> None:
+        desk.admit(signal(name, order_id="o"), signal("plain", order_id="o"))
+        head = desk.head(name)
+        assert head is not None
+        assert head.lane == name
+        assert desk.settle(head) == ("done", None)
+        assert desk.head("plain") is not None
+
+
+class TestCheckout:
+    def test_heads_come_in_order_and_one_at_a_time(self, desk: Desk) -> None:
+        sent = [signal() for _ in range(3)]
+        desk.admit(*sent)
+        head = desk.head()
+        assert head is not None
+        assert desk.head() is None, "the lane is leased"
+        seen = [head.id]
+        while head:
+            _, head = desk.settle(head, more=True)
+            if head:
+                seen.append(head.id)
+        assert seen == [one.id for one in sent]
+
+    def test_sending_is_noted_before_anything_is_handed_out(self, desk: Desk) -> None:
+        one = signal()
+        desk.admit(one)
+        head = desk.head()
+        assert head is not None
+        record = desk.record(one.id)
+        assert (record["state"], record["attempts"], record["token"]) == ("sending", "1", head.token)
+
+    def test_the_same_caller_gets_the_same_head_again(self, desk: Desk) -> None:
+        desk.admit(signal())
+        first = desk.lanes.checkout(["acct"], "mine")
+        assert desk.lanes.checkout(["acct"], "mine").heads == first.heads
+
+    def test_a_stale_entry_expires_and_frees_its_id(self, desk: Desk) -> None:
+        old = signal(order_id="o1", max_age_ms=1)
+        fresh = signal()
+        desk.admit(old, fresh)
+        desk.until(desk.redis_ms() + 3)
+        answer = desk.lanes.checkout(["acct"], "t")
+        assert [head.id for head in answer.heads] == [fresh.id]
+        assert [(end.id, end.outcome) for end in answer.ended] == [(old.id, Outcome.EXPIRED)]
+        assert desk.record(old.id)["state"] == "dead"
+        assert desk.admit(signal(order_id="o1")) == ["accepted"]
+
+    def test_thousands_of_stale_entries_do_not_hold_the_server(self, desk: Desk) -> None:
+        desk.admit(*(signal(max_age_ms=1) for _ in range(1000)))
+        last = signal()
+        desk.admit(last)
+        desk.until(desk.redis_ms() + 3)
+        rounds = 0
+        while (head := desk.head()) is None:
+            rounds += 1
+        assert head.id == last.id
+        assert rounds == 1000 // 200
+
+    def test_a_vanished_record_does_not_block_its_lane(self, desk: Desk) -> None:
+        gone, there = signal(), signal()
+        desk.admit(gone, there)
+        desk.client.delete(f"{desk.prefix}signal:{gone.id}")
+        head = desk.head()
+        assert head is not None
+        assert head.id == there.id
+
+    def test_a_spoilt_body_spoils_only_itself(self, desk: Desk) -> None:
+        one, two = signal("a"), signal("b")
+        desk.admit(one, two)
+        desk.client.set(f"{desk.prefix}body:{one.id}", b"\xff\xfe{")
+        heads = desk.lanes.checkout(["a", "b"], "t").heads
+        assert [head.id for head in heads] == [one.id, two.id]
+        assert heads[0].body.encode("utf-8", "surrogateescape") == b"\xff\xfe{"
+
+
+class TestSettle:
+    def test_an_accepted_signal_leaves_a_compact_record_and_its_claim(self, desk: Desk) -> None:
+        one = signal(order_id="o1")
+        desk.admit(one)
+        head = desk.head()
+        assert head is not None
+        assert desk.settle(head) == ("done", None)
+        assert desk.record(one.id)["state"] == "finished"
+        assert desk.keys("body") == []
+        assert desk.client.pttl(f"{desk.prefix}signal:{one.id}") > 0
+        (result,) = desk.lanes.admit([signal(order_id="o1")]).results
+        assert (result.status, result.state) == ("duplicate", "accepted")
+
+    def test_the_window_runs_from_admission(self, desk: Desk) -> None:
+        desk.admit(signal(order_id="o1", window_ms=150))
+        desk.until(desk.redis_ms() + 160)
+        assert desk.admit(signal(order_id="o1")) == ["duplicate"], "claims outlast their window while the signal waits"
+        head = desk.head()
+        assert head is not None
+        desk.settle(head)
+        assert desk.admit(signal(order_id="o1")) == ["accepted"]
+
+    @pytest.mark.parametrize(
+        ("outcome", "freed"),
+        [
+            (Outcome.ACCEPTED, False),
+            (Outcome.UNKNOWN, False),
+            (Outcome.REJECTED, True),
+            (Outcome.UNSENT, True),
+            (Outcome.INVALID, True),
+            (Outcome.EXPIRED, True),
+        ],
+    )
+    def test_ids_are_freed_only_when_no_order_can_exist(self, desk: Desk, outcome: Outcome, freed: bool) -> None:
+        desk.admit(signal(order_id="o1", idempotency_key="k"))
+        head = desk.head()
+        assert head is not None
+        desk.settle(head, outcome)
+        assert desk.admit(signal(order_id="o1", idempotency_key="k")) == ["accepted" if freed else "duplicate"]
+
+    def test_a_foreign_claim_is_never_freed(self, desk: Desk) -> None:
+        first = signal(order_id="o1", window_ms=1)
+        desk.admit(first)
+        head = desk.head()
+        assert head is not None
+        desk.client.set(f"{desk.prefix}claim:order:4:acct:o1", "somebody else")
+        desk.settle(head, Outcome.REJECTED)
+        assert desk.client.get(f"{desk.prefix}claim:order:4:acct:o1") == b"somebody else"
+
+    def test_asking_again_gives_the_same_next_head(self, desk: Desk) -> None:
+        desk.admit(signal(), signal())
+        head = desk.head()
+        assert head is not None
+        first = desk.settle(head, more=True)
+        assert desk.settle(head, more=True) == first
+        assert int(desk.client.hget(f"{desk.prefix}totals", "accepted") or 0) == 1
+
+    def test_without_more_the_lane_is_given_back_and_rung(self, desk: Desk) -> None:
+        desk.admit(signal(), signal())
+        head = desk.head()
+        assert head is not None
+        answer = desk.lanes.settle([Settlement(head, Outcome.ACCEPTED)])
+        assert answer.rings == ("acct",)
+        assert desk.head() is not None
+
+    def test_an_idle_lane_leaves_no_trace(self, desk: Desk) -> None:
+        desk.admit(signal())
+        head = desk.head()
+        assert head is not None
+        desk.settle(head, more=True)
+        assert desk.keys("lane") == []
+        for index in ("lanes", "rung", "wakeups", "leases", "calendar"):
+            assert desk.client.exists(f"{desk.prefix}{index}") == 0, index
+
+
+class TestDefer:
+    def test_a_retry_keeps_its_place_and_waits_its_time(self, desk: Desk) -> None:
+        first, second = signal(), signal()
+        desk.admit(first, second)
+        head = desk.head()
+        assert head is not None
+        answer = desk.lanes.defer([Deferral(head, 120, note='{"attempt":1}')])
+        assert answer.results == ("done",)
+        assert len(answer.slots_ms) == 1
+        assert desk.head() is None, "its time has not come"
+        desk.until(answer.now_ms + 120)
+        assert desk.lanes.wake().rings == ("acct",)
+        again = desk.head()
+        assert again is not None
+        assert (again.id, again.attempt) == (first.id, 2)
+        assert desk.record(first.id)["history"] == '{"attempt":1}'
+
+    def test_a_refund_does_not_count_as_an_attempt(self, desk: Desk) -> None:
+        desk.admit(signal())
+        head = desk.head()
+        assert head is not None
+        assert desk.lanes.defer([Deferral(head, 0, refund=True)]).rings == ("acct",)
+        again = desk.head()
+        assert again is not None
+        assert again.attempt == 1
+
+    def test_only_the_holder_may_defer(self, desk: Desk) -> None:
+        desk.admit(signal())
+        head = desk.head()
+        assert head is not None
+        assert desk.lanes.defer([Deferral(replace(head, token="stale"), 0)]).results == ("stale",)
+        assert desk.record(head.id)["state"] == "sending"
+
+    def test_history_is_bounded(self, desk: Desk) -> None:
+        one = signal()
+        desk.admit(one)
+        for number in range(15):
+            head = desk.head()
+            assert head is not None
+            desk.lanes.defer([Deferral(head, 0, note=f"line {number}")])
+        assert desk.record(one.id)["history"].split("\n") == [f"line {number}" for number in range(5, 15)]
+
+
+class TestLeases:
+    def test_a_silent_owner_leaves_an_orphan_to_be_judged(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(lease_ms=50)
+        desk.admit(signal())
+        lost = desk.head()
+        assert lost is not None
+        assert not lost.orphan
+        desk.until(desk.redis_ms() + 55)
+        answer = desk.lanes.wake()
+        assert (answer.rings, answer.leases_expired) == (("acct",), 1)
+        found = desk.head()
+        assert found is not None
+        assert (found.id, found.attempt, found.orphan) == (lost.id, 1, True)
+
+    def test_the_orphan_is_still_one_for_the_next_owner(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(lease_ms=20)
+        desk.admit(signal())
+        for expected in (False, True, True):
+            head = desk.head()
+            assert head is not None
+            assert head.orphan is expected
+            desk.until(desk.redis_ms() + 25)
+
+    def test_a_late_answer_settles_the_unknown_of_its_own_attempt(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(lease_ms=20)
+        one = signal(order_id="o1")
+        desk.admit(one)
+        slow = desk.head()
+        assert slow is not None
+        desk.until(desk.redis_ms() + 25)
+        judge = desk.head()
+        assert judge is not None
+        assert desk.settle(judge, Outcome.UNKNOWN)[0] == "done"
+        assert desk.record(one.id)["outcome"] == "unknown"
+        assert desk.settle(slow, Outcome.ACCEPTED, more=True) == ("late", None)
+        assert desk.record(one.id)["outcome"] == "accepted"
+        assert desk.client.zcard(f"{desk.prefix}dead") == 0
+
+    def test_an_answer_before_the_judgement_wins(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(lease_ms=20)
+        one, two = signal(), signal()
+        desk.admit(one, two)
+        slow = desk.head()
+        assert slow is not None
+        desk.until(desk.redis_ms() + 25)
+        judge = desk.head()
+        assert judge is not None
+        assert desk.settle(slow, Outcome.ACCEPTED, more=True) == ("done", None), "the lane is the judge's"
+        status, head = desk.settle(judge, Outcome.UNKNOWN, more=True)
+        assert status == "stale"
+        assert head is not None
+        assert head.id == two.id
+        assert desk.record(one.id)["outcome"] == "accepted"
+
+    def test_a_predecessor_cannot_settle_a_later_attempt(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(lease_ms=20)
+        one = signal(action="closeLong", action_class="full")
+        desk.admit(one)
+        slow = desk.head()
+        assert slow is not None
+        desk.until(desk.redis_ms() + 25)
+        judge = desk.head()
+        assert judge is not None
+        desk.lanes.defer([Deferral(judge, 0, unknown=True)])
+        second = desk.head()
+        assert second is not None
+        assert (second.attempt, second.unknowns, second.orphan) == (2, 1, False)
+        assert desk.settle(slow, Outcome.REJECTED) == ("stale", None)
+        assert desk.record(one.id)["state"] == "sending"
+
+    def test_a_slow_owner_whom_nobody_replaced_goes_on(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(lease_ms=20)
+        desk.admit(signal(), signal())
+        slow = desk.head()
+        assert slow is not None
+        desk.until(desk.redis_ms() + 25)
+        desk.lanes.wake()
+        status, head = desk.settle(slow, more=True)
+        assert status == "done"
+        assert head is not None
+        assert desk.index_of() == {"wakeups"}
+
+
+class TestCalendar:
+    def test_never_before_its_time_and_in_order_of_due_time(self, desk: Desk) -> None:
+        late, early, now = signal(delay_ms=120), signal(delay_ms=60), signal()
+        answer = desk.lanes.admit([late, early, now])
+        head = desk.head()
+        assert head is not None
+        assert head.id == now.id
+        assert desk.settle(head, more=True) == ("done", None)
+        desk.until(answer.now_ms + 60)
+        assert desk.lanes.wake().rings == ("acct",)
+        head = desk.head()
+        assert head is not None
+        assert head.id == early.id
+        desk.until(answer.now_ms + 120)
+        _, head = desk.settle(head, more=True)
+        assert head is not None
+        assert head.id == late.id, "whoever touches a lane brings in what is due"
+
+    def test_what_fell_due_goes_before_what_is_admitted_after(self, desk: Desk) -> None:
+        delayed, later = signal(delay_ms=20), signal()
+        answer = desk.lanes.admit([delayed])
+        desk.until(answer.now_ms + 20)
+        desk.admit(later)
+        head = desk.head()
+        assert head is not None
+        assert head.id == delayed.id
+
+    def test_equal_due_times_keep_the_order_of_admission(self, desk: Desk) -> None:
+        sent = [signal(delay_ms=30) for _ in range(12)]
+        answer = desk.lanes.admit(sent)
+        desk.until(answer.now_ms + 30)
+        head, seen = desk.head(), []
+        while head:
+            seen.append(head.id)
+            _, head = desk.settle(head, more=True)
+        assert seen == [one.id for one in sent]
+
+    def test_one_countdown_per_slot(self, desk: Desk) -> None:
+        answer = desk.lanes.admit([signal(f"c{n}", delay_ms=1000) for n in range(100)])
+        assert len(answer.slots_ms) == 1
+        assert 0 <= answer.slots_ms[0] - (answer.now_ms + 1000) < desk.timing.slot_ms
+
+    def test_nothing_is_armed_beyond_the_horizon_until_the_sweep(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(horizon_ms=100)
+        answer = desk.lanes.admit([signal(delay_ms=150)])
+        assert answer.slots_ms == ()
+        assert desk.lanes.sweep(1).slots_ms == ()
+        desk.until(answer.now_ms + 60)
+        (slot,) = desk.lanes.sweep(1).slots_ms
+        assert 0 <= slot - (answer.now_ms + 150) < desk.timing.slot_ms
+
+    def test_the_next_of_a_connector_is_armed_when_one_is_done(self, desk: Desk) -> None:
+        answer = desk.lanes.admit([signal(delay_ms=20), signal(delay_ms=700)])
+        desk.until(answer.slots_ms[0])
+        assert len(desk.lanes.wake().slots_ms) == 1
+
+    def test_more_than_one_call_handles_is_told(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(limit=3)
+        answer = desk.lanes.admit([signal(f"c{n}", delay_ms=10) for n in range(7)])
+        desk.until(answer.now_ms + 10)
+        rounds = [desk.lanes.wake() for _ in range(3)]
+        assert [one.more for one in rounds] == [True, True, False]
+        assert sum(len(one.rings) for one in rounds) == 7
+
+
+class TestSweep:
+    def test_a_lost_ring_is_repeated_after_patience(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(patience_ms=40)
+        answer = desk.lanes.admit([signal()])
+        assert desk.lanes.sweep(1).rings == ()
+        desk.until(answer.now_ms + 45)
+        swept = desk.lanes.sweep(1)
+        assert (swept.rings, swept.rings_lost) == (("acct",), 1)
+
+    def test_a_crowded_ring_queue_means_waiting_not_lost(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(patience_ms=1, crowd=5)
+        answer = desk.lanes.admit([signal()])
+        desk.client.rpush(f"{desk.prefix}rings", *range(5))
+        desk.until(answer.now_ms + 5)
+        assert desk.lanes.sweep(1).rings == ()
+
+    def test_one_sweep_per_interval(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(patience_ms=1)
+        answer = desk.lanes.admit([signal()])
+        desk.until(answer.now_ms + 5)
+        assert desk.lanes.sweep(60_000).rings == ("acct",)
+        desk.until(desk.redis_ms() + 5)
+        assert desk.lanes.sweep(60_000).rings == ()
+
+
+class TestSupersede:
+    def test_a_cancel_drops_the_waiting_order_and_goes_out_itself(self, desk: Desk) -> None:
+        order = signal(order_id="o1")
+        cancel = signal(action="cancel", action_class="cancel", drops="order", target="o1")
+        desk.admit(order)
+        answer = desk.lanes.admit([cancel])
+        assert [(end.id, end.outcome) for end in answer.ended] == [(order.id, Outcome.CANCELLED)]
+        head = desk.head()
+        assert head is not None
+        assert head.id == cancel.id
+        assert desk.admit(signal(order_id="o1")) == ["accepted"]
+
+    def test_a_cancel_reaches_into_the_calendar(self, desk: Desk) -> None:
+        order = signal(order_id="o1", delay_ms=60_000)
+        desk.admit(order, signal(action="cancel", action_class="cancel", drops="order", target="o1"))
+        assert desk.record(order.id)["outcome"] == "cancelled"
+        assert desk.client.exists(f"{desk.prefix}calendar", f"{desk.prefix}later:acct") == 0
+
+    def test_an_order_in_flight_is_not_dropped(self, desk: Desk) -> None:
+        order = signal(order_id="o1")
+        desk.admit(order)
+        head = desk.head()
+        assert head is not None
+        desk.admit(signal(action="cancel", action_class="cancel", drops="order", target="o1"))
+        status, following = desk.settle(head, more=True)
+        assert status == "done"
+        assert following is not None
+        assert following.action == "cancel"
+
+    def test_a_dropped_retry_does_not_keep_the_lane_waiting(self, desk: Desk) -> None:
+        desk.admit(signal(order_id="o1"))
+        head = desk.head()
+        assert head is not None
+        desk.lanes.defer([Deferral(head, 60_000)])
+        cancel = signal(action="cancel", action_class="cancel", drops="order", target="o1")
+        assert desk.lanes.admit([cancel]).rings == ("acct",)
+        head = desk.head()
+        assert head is not None
+        assert head.id == cancel.id
+
+    def test_one_that_may_have_been_taken_is_not_dropped(self, desk: Desk) -> None:
+        close = signal(action="closeLong", action_class="full", order_id="o1")
+        desk.admit(close)
+        head = desk.head()
+        assert head is not None
+        desk.lanes.defer([Deferral(head, 60_000, unknown=True)])
+        desk.admit(signal(action="cancel", action_class="cancel", drops="order", target="o1"))
+        assert desk.record(close.id)["state"] == "waiting"
+
+    def test_cancel_all_drops_earlier_orders_only(self, desk: Desk) -> None:
+        waiting, delayed, sync = signal(), signal(delay_ms=60_000), signal(action="positionSync")
+        other = signal("other")
+        desk.admit(waiting, delayed, sync, other)
+        desk.admit(signal(action="cancelAll", action_class="cancel", drops="all"))
+        after = signal()
+        desk.admit(after)
+        states = {one.id: desk.record(one.id)["state"] for one in (waiting, delayed, sync, other, after)}
+        assert states == {
+            waiting.id: "finished",
+            delayed.id: "finished",
+            sync.id: "waiting",
+            other.id: "waiting",
+            after.id: "waiting",
+        }
+
+    def test_a_close_drops_the_delayed_open_of_its_side(self, desk: Desk) -> None:
+        long, short = signal(delay_ms=60_000), signal(action="openShort", delay_ms=60_000)
+        desk.admit(long, short, signal(action="closeLong", action_class="full", drops="openLong"))
+        assert desk.record(long.id)["outcome"] == "cancelled"
+        assert desk.record(short.id)["state"] == "delayed"
+
+    def test_a_delayed_close_drops_when_it_takes_effect(self, desk: Desk) -> None:
+        before, after = signal(delay_ms=30), signal(delay_ms=60_000)
+        close = signal(action="closeLong", action_class="full", drops="openLong", delay_ms=60)
+        answer = desk.lanes.admit([before, after, close])
+        assert desk.record(after.id)["state"] == "delayed"
+        desk.until(answer.now_ms + 61)
+        desk.lanes.wake()
+        assert desk.record(after.id)["outcome"] == "cancelled"
+        assert desk.record(before.id)["state"] == "waiting"
+
+
+def test_counts_tell_where_every_signal_is(desk: Desk) -> None:
+    desk.admit(signal(), signal(), signal(delay_ms=60_000), signal("b"))
+    head = desk.head("b")
+    assert head is not None
+    desk.settle(head, Outcome.REJECTED)
+    counts = {name.decode(): int(value) for name, value in desk.client.hgetall(f"{desk.prefix}counts").items()}
+    assert counts == {"waiting": 2, "delayed": 1, "dead:rejected": 1}
+
+
+def test_the_stream_of_outcomes_is_bounded(make_desk: Callable[..., Desk]) -> None:
+    desk = make_desk(stream_length=10)
+    for _ in range(600):
+        desk.admit(signal())
+        head = desk.head()
+        assert head is not None
+        desk.settle(head)
+    assert desk.client.xlen(f"{desk.prefix}outcomes") < 600
+
+
+def test_scripts_are_loaded_again_when_the_server_forgot_them(desk: Desk) -> None:
+    desk.admit(signal())
+    desk.client.script_flush()
+    assert desk.head() is not None
+
+
+def test_a_server_that_is_away_is_reported_in_time_and_in_one_line(prefix: str) -> None:
+    away = Lanes(connect("redis://127.0.0.1:1/0"), prefix=prefix, patience=0.2)
+    started = time.monotonic()
+    with pytest.raises(QueueUnavailable) as caught:
+        away.admit([signal()])
+    assert time.monotonic() - started < 5
+    assert "\n" not in str(caught.value)
+
+
+def test_outcomes_have_the_same_names_in_lua_and_python(client: redis.Redis, prefix: str) -> None:
+    text = Script(client, prefix, "wake")._text
+    rules = text[text.index("local RULES = {") : text.index("local HISTORY_LINES")]
+    assert {line.split(" = ")[0].strip() for line in rules.splitlines() if "dead =" in line} == set(Outcome)

@@ -1,0 +1,103 @@
+"""Settings: every bad value is one line that names the variable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from worker.errors import SettingsError
+from worker.settings import FILE_VARIABLE, load_settings
+
+
+@pytest.fixture(autouse=True)
+def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in list(os.environ):
+        if name.startswith("SIGNALS_"):
+            monkeypatch.delenv(name)
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, **variables: str) -> str:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    text = str(caught.value)
+    assert "\n" not in text
+    return text
+
+
+def test_defaults_fit_together() -> None:
+    settings = load_settings()
+    assert settings.endpoint_url == "https://api.crypto-arsenal.io/trading-signal/webhook"
+    assert settings.timing().lease_ms == 20_000
+    assert settings.reading().unsent_statuses == {425, 429, 503}
+    assert settings.policy().entry_expiry == 60
+
+
+def test_the_environment_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNALS_THREADS", "7")
+    monkeypatch.setenv("SIGNALS_UNSENT_STATUSES", "")
+    settings = load_settings()
+    assert settings.threads == 7
+    assert settings.unsent_statuses == "425,429,503", "an empty variable counts as not set"
+
+
+def test_a_file_is_read_and_the_environment_wins(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("SIGNALS_THREADS=5\nSIGNALS_DEADLINE=3\n")
+    monkeypatch.setenv(FILE_VARIABLE, str(file))
+    monkeypatch.setenv("SIGNALS_DEADLINE", "4")
+    settings = load_settings()
+    assert (settings.threads, settings.deadline) == (5, 4)
+
+
+def test_a_missing_file_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(monkeypatch, **{FILE_VARIABLE: "/nowhere/x.env"}).startswith(FILE_VARIABLE)
+
+
+def test_a_misspelt_line_in_the_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("SIGNALS_THREDS=5\n")
+    assert "SIGNALS_THREDS" in refused(monkeypatch, **{FILE_VARIABLE: str(file)})
+
+
+def test_a_misspelt_variable_is_refused_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(monkeypatch, SIGNALS_THREDS="7") == "SIGNALS_THREDS: no such setting; did you mean SIGNALS_THREADS?"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SIGNALS_THREADS", "0"),
+        ("SIGNALS_THREADS", "many"),
+        ("SIGNALS_DEADLINE", "nan"),
+        ("SIGNALS_DEADLINE", "-1"),
+        ("SIGNALS_UNSENT_STATUSES", "4xx"),
+        ("SIGNALS_LOG_LEVEL", "loud"),
+        ("SIGNALS_PREFIX", "with space"),
+        ("SIGNALS_METRICS_PORT", "70000"),
+    ],
+)
+def test_a_bad_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    assert refused(monkeypatch, **{name: value}).startswith(f"{name}: ")
+
+
+def test_a_lease_must_outlast_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert refused(monkeypatch, SIGNALS_DEADLINE="16").startswith("SIGNALS_LEASE: ")
+
+
+def test_a_shutdown_must_outlast_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = refused(monkeypatch, SIGNALS_STOP_TIMEOUT="10")
+    assert text.startswith("SIGNALS_STOP_TIMEOUT: ")
+
+
+def test_a_password_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    from worker.lanes.redis import connect, masked
+
+    assert masked("redis://user:secret@host:1/0") == "redis://user:***@host:1/0"
+    with pytest.raises(SettingsError) as caught:
+        connect("http://user:secret@host")
+    assert "secret" not in str(caught.value)
