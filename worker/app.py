@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 from celery import signals as celery_signals
+from celery.exceptions import SecurityWarning
 from prometheus_client import CollectorRegistry
 
 from worker import steps, tasks
 from worker.contract import Rules, parse, wire
 from worker.delivery import Courier
-from worker.dispatch import Dispatcher, Pace
+from worker.dispatch import Dispatcher
 from worker.doctor import require_safe_server
 from worker.errors import InvalidSignal
 from worker.events import Observers
+from worker.handling import Handler, Pace
 from worker.health import HealthServer
 from worker.lanes import Head, Lanes
 from worker.lanes.redis import connect, translated
@@ -62,20 +66,28 @@ class Worker:
             prefix=settings.prefix,
             timing=settings.timing(),
             patience=float("inf"),
-            abandoned=lambda: self.dispatcher.abandoned(),
+            abandoned=self._abandoned,
         )
-        self.dispatcher = Dispatcher(
-            lanes=lanes,
+        stopping = threading.Event()
+        handler = Handler(
             poster=self._courier(),
-            bell=bell,
             observer=observer,
             compose=composer(settings.rules(), keep_delay=settings.platform_delays),
             policy=settings.policy(),
-            pace=Pace(
-                settings.threads, settings.lease, settings.quantum_signals, settings.quantum_seconds
-            ),
+            pace=Pace(settings.lease, settings.quantum_signals, settings.quantum_seconds),
+            stopping=stopping.is_set,
         )
-        patient = Lanes(client, prefix=settings.prefix, timing=settings.timing(), patience=settings.redis_patience)
+        self.dispatcher = Dispatcher(
+            lanes=lanes,
+            bell=bell,
+            observer=observer,
+            handler=handler,
+            threads=settings.threads,
+            stopping=stopping,
+        )
+        patient = Lanes(
+            client, prefix=settings.prefix, timing=settings.timing(), patience=settings.redis_patience
+        )
         waker = Waker(patient, bell, observer)
         tasks.register(app, drain=self.dispatcher.drain, wake=waker.on_time)
         steps.install(
@@ -98,6 +110,8 @@ class Worker:
         celery_signals.setup_logging.connect(_leave_logging_alone)
         celery_signals.worker_ready.connect(self._on_ready)
         celery_signals.worker_shutting_down.connect(self._on_shutdown)
+        # Celery warns of root because of pickle, which we do not accept.
+        warnings.filterwarnings("ignore", category=SecurityWarning)
         self.health.start()
         worker = self._app.Worker(
             pool="threads",
@@ -123,6 +137,9 @@ class Worker:
             ca_file=settings.endpoint_ca_file,
             reading=settings.reading(),
         )
+
+    def _abandoned(self) -> bool:
+        return self.dispatcher.abandoned()
 
     def _on_ready(self, **_: Any) -> None:
         self._consuming = True

@@ -80,7 +80,11 @@ class Courier:
             verdict, why = self._oversized(status), f"{status} with an oversized answer"
             return Attempt(verdict, why, seconds, status=status, reused=exchange.reused)
         verdict = judge(status, said, self._reading)
-        why = f"{status} with another answer" if 200 <= status < 300 and verdict is not Verdict.ACCEPTED else str(status)
+        why = (
+            f"{status} with another answer"
+            if 200 <= status < 300 and verdict is not Verdict.ACCEPTED
+            else str(status)
+        )
         wait = retry_after(response.headers.get("Retry-After"))
         return Attempt(verdict, why, seconds, status=status, retry_after=wait, reused=exchange.reused)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry
@@ -34,7 +34,9 @@ class _QuietHandler(WSGIRequestHandler):
 class HealthServer:
     """Answers probes and scrapes in threads of its own."""
 
-    def __init__(self, host: str, port: int, registry: CollectorRegistry, *, live: Probe, ready: Probe) -> None:
+    def __init__(
+        self, host: str, port: int, registry: CollectorRegistry, *, live: Probe, ready: Probe
+    ) -> None:
         """Binds at once. Raises SettingsError if the address cannot be had."""
         self._metrics = make_wsgi_app(registry)
         self._probes = {"/livez": live, "/readyz": ready}
@@ -45,7 +47,7 @@ class HealthServer:
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise SettingsError(
-                f"SIGNALS_METRICS_PORT: cannot listen on {host}:{port}: {reason}; choose another port, or 0 for any"
+                f"SIGNALS_METRICS_PORT: cannot listen on {host}:{port} ({reason}); set another, or 0"
             ) from None
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
@@ -63,7 +65,7 @@ class HealthServer:
     def _answer(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "/")
         if path == "/metrics":
-            return self._metrics(environ, start_response)
+            return cast("Iterable[bytes]", self._metrics(environ, start_response))
         probe = self._probes.get(path)
         if probe is None:
             return _plain(start_response, "404 Not Found", "try /metrics, /livez or /readyz")

@@ -60,20 +60,24 @@ class Metrics:
             "signals_leases_expired_total", "Leases of workers that went silent.", registry=registry
         )
         self._rings = Counter(
-            "signals_rings_lost_total", "Rings that nobody answered and the sweep repeated.", registry=registry
+            "signals_rings_lost_total",
+            "Rings that nobody answered and the sweep repeated.",
+            registry=registry,
         )
         self._trouble = Counter(
-            "signals_trouble_total", "Failures that are tried again by themselves.", ["where"], registry=registry
+            "signals_trouble_total",
+            "Failures that are tried again by themselves.",
+            ["where"],
+            registry=registry,
         )
-        Gauge(
-            "signals_lanes_in_flight", "Lanes this process holds.", registry=registry
-        ).set_function(in_flight)
+        Gauge("signals_lanes_in_flight", "Lanes this process holds.", registry=registry).set_function(
+            in_flight
+        )
         for outcome in Outcome:
             self._latency.labels(outcome.value)
 
     def attempted(self, head: Head, attempt: Attempt, *, late: float) -> None:
-        assert attempt.verdict is not None
-        self._posts.labels(attempt.verdict.value).observe(attempt.seconds)
+        self._posts.labels(str(attempt.verdict)).observe(attempt.seconds)
         self._connections.labels("kept" if attempt.reused else "new").inc()
         if head.attempt == 1:
             self._lateness.observe(late)

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Protocol
 
 from celery import Celery
-from kombu import Exchange, Queue
+from kombu.entity import Exchange, Queue
 from kombu.exceptions import KombuError, OperationalError
 from redis.exceptions import RedisError
 
@@ -22,18 +21,6 @@ WAKE = "signals.wake"
 LANES_PER_RING = 32
 
 log = logging.getLogger(__name__)
-
-
-class Bell(Protocol):
-    """Whoever can tell the workers that there is something to do; never raises."""
-
-    def ring(self, lanes: Sequence[str]) -> None:
-        """These lanes have work."""
-        ...
-
-    def wake(self, slots_ms: Sequence[int], now_ms: int) -> None:
-        """At these times (ms of the Redis clock, which says ``now_ms``) something falls due."""
-        ...
 
 
 def make_app(redis_url: str, prefix: str, *, horizon: float = 60.0) -> Celery:
@@ -59,7 +46,7 @@ def make_app(redis_url: str, prefix: str, *, horizon: float = 60.0) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options={
-            # Messages are hints, so nothing needs to emulate acknowledgements: one round trip each, not three.
+            # Messages are hints: no need to emulate acknowledgements, which triple the round trips.
             "ack_emulation": False,
             "global_keyprefix": prefix,
             "socket_timeout": 5,  # a half-open connection would hang a worker for ever

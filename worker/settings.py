@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.contract import Rules
 from worker.errors import SettingsError
@@ -66,8 +66,8 @@ class Settings(BaseSettings):
     lease: Seconds = Field(
         20.0, description=f"Hold of a worker on a lane; at least the deadline + {LEASE_MARGIN:g}"
     )
-    quantum_signals: int = Field(50, ge=1, description="Signals of one lane in a row before others have a turn")
-    quantum_seconds: Seconds = Field(5.0, description="Seconds on one lane before others have a turn")
+    quantum_signals: int = Field(50, ge=1, description="Signals of one lane in a row, before others")
+    quantum_seconds: Seconds = Field(5.0, description="Time on one lane in a row, before others")
     sweep_interval: Seconds = Field(1.0, description="How often lost rings and dead owners are looked for")
     patience: Seconds = Field(5.0, description="A ring unanswered for so long is repeated")
     horizon: Seconds = Field(60.0, le=1800, description="Countdown tasks are made for what is due this soon")
@@ -76,19 +76,21 @@ class Settings(BaseSettings):
     )
     stop_timeout: Seconds = Field(25.0, description="Longest shutdown; what is in flight gets this long")
 
-    dedup_window: Seconds = Field(86_400.0, description="How long a clientOrderId or idempotency key is known")
-    entry_expiry: Seconds = Field(60.0, description="An entry is not posted later than this after its due time")
-    max_attempts: int = Field(20, ge=1, le=1000, description="Attempts before an unsent signal is a dead letter")
+    dedup_window: Seconds = Field(86_400.0, description="How long an order id or idempotency key is known")
+    entry_expiry: Seconds = Field(60.0, description="An entry is not posted later than this after it is due")
+    max_attempts: int = Field(20, ge=1, le=1000, description="Attempts before a signal counts as unsent")
     backoff_base: Seconds = Field(0.5, description="Longest first pause before another attempt; doubles")
     backoff_cap: Seconds = Field(30.0, description="Longest pause before another attempt")
     retry_after_cap: Seconds = Field(120.0, description="Longest Retry-After that is obeyed")
     resend_limit: int = Field(
         3, ge=0, le=100, description="Times a full exit or cancel of unknown fate is posted again"
     )
-    close_drops_open: bool = Field(True, description="A full close drops earlier, still delayed opens of its side")
-    platform_delays: bool = Field(False, description="Leave delaySeconds to the platform instead of waiting here")
-    require_size: bool = Field(False, description="Refuse entries without a size (the platform takes 100 %)")
-    max_percent: Decimal = Field(Decimal(100), gt=0, le=10_000, description="Largest percent a signal may ask for")
+    close_drops_open: bool = Field(
+        True, description="A full close drops earlier opens that are still delayed"
+    )
+    platform_delays: bool = Field(False, description="Leave the delay to the platform, do not wait here")
+    require_size: bool = Field(False, description="Refuse entries without a size (they take 100 %)")
+    max_percent: Decimal = Field(Decimal(100), gt=0, le=10_000, description="Largest percent that is allowed")
     max_signal_bytes: int = Field(16_384, ge=256, le=1 << 20, description="Largest signal")
 
     keep: Seconds = Field(3600.0, description="How long a finished signal can be asked for")
@@ -114,12 +116,6 @@ class Settings(BaseSettings):
                 f" {self.deadline:g} s, or a shutdown would leave POSTs of unknown fate"
             )
         return self
-
-    @classmethod
-    def settings_customise_sources(
-        cls, settings_cls: type[BaseSettings], init_settings: PydanticBaseSettingsSource, **sources: Any
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        return (init_settings, sources["env_settings"], sources["dotenv_settings"])
 
     def timing(self) -> Timing:
         return Timing(
@@ -165,7 +161,7 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(f"{FILE_VARIABLE}: there is no file {file}")
     _refuse_unknown(os.environ)
     try:
-        return Settings(_env_file=file, **overrides)
+        return Settings(_env_file=file, **overrides)  # type: ignore[call-arg]
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
 

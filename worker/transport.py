@@ -21,7 +21,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
 
-class Withheld(Exception):  # noqa: N818 - not an error: nothing was sent, as asked
+class Withheld(Exception):
     """The sender was not allowed to begin; no byte went out."""
 
 
@@ -76,7 +76,7 @@ class _TimedIO(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._sock.settimeout(self._exchange.remaining())
-        return cast("int | None", self._raw.readinto(buffer))  # type: ignore[attr-defined]
+        return cast("int | None", self._raw.readinto(buffer))
 
     def close(self) -> None:
         self._raw.close()
@@ -86,14 +86,13 @@ class _TimedIO(io.RawIOBase):
 class _TimedResponse(http.client.HTTPResponse):
     def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
-        raw = self.fp.detach()  # type: ignore[attr-defined]
+        raw = self.fp.detach()
         self.fp = io.BufferedReader(_TimedIO(sock, raw, _exchange()))
 
 
 class _DeadlineMixin:
     """What both kinds of connection do on top of urllib3's."""
 
-    response_class = _TimedResponse
     sock: socket.socket | None
     timeout: Any
     idle_since = 0.0
@@ -109,17 +108,16 @@ class _DeadlineMixin:
             self.connect()
         exchange = _exchange()
         exchange.begin()
-        assert self.sock is not None
-        self.sock.settimeout(exchange.remaining())
+        cast(socket.socket, self.sock).settimeout(exchange.remaining())
         super().send(data)  # type: ignore[misc]
 
 
 class _DeadlineHTTPConnection(_DeadlineMixin, HTTPConnection):
-    pass
+    response_class = _TimedResponse
 
 
 class _DeadlineHTTPSConnection(_DeadlineMixin, HTTPSConnection):
-    pass
+    response_class = _TimedResponse
 
 
 class _IdleMixin:
@@ -144,11 +142,11 @@ class _IdleMixin:
 
 
 class _HTTPPool(_IdleMixin, HTTPConnectionPool):
-    ConnectionCls = _DeadlineHTTPConnection  # type: ignore[assignment]
+    ConnectionCls = _DeadlineHTTPConnection
 
 
 class _HTTPSPool(_IdleMixin, HTTPSConnectionPool):
-    ConnectionCls = _DeadlineHTTPSConnection  # type: ignore[assignment]
+    ConnectionCls = _DeadlineHTTPSConnection
 
 
 class DeadlineAdapter(HTTPAdapter):

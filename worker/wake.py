@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from worker.events import Observer
 from worker.lanes.records import WakeAnswer
-from worker.rings import Bell
-
-
-class Calendar(Protocol):
-    """The part of ``worker.lanes.Lanes`` that waking needs."""
-
-    def wake(self) -> WakeAnswer: ...
-    def sweep(self, every_ms: int) -> WakeAnswer: ...
+from worker.ports import Bell, Calendar
 
 
 class Waker:

@@ -50,7 +50,9 @@ class Desk:
         heads = self.lanes.checkout([lane], f"token{next(self._tokens)}").heads
         return heads[0] if heads else None
 
-    def settle(self, head: Head, outcome: Outcome = Outcome.ACCEPTED, *, more: bool = False) -> tuple[str, Head | None]:
+    def settle(
+        self, head: Head, outcome: Outcome = Outcome.ACCEPTED, *, more: bool = False
+    ) -> tuple[str, Head | None]:
         return self.lanes.settle([Settlement(head, outcome, more=more)]).results[0]
 
     def record(self, signal_id: str) -> dict[str, str]:
@@ -58,7 +60,9 @@ class Desk:
         return {name.decode(): value.decode() for name, value in raw.items()}
 
     def keys(self, kind: str) -> list[str]:
-        return sorted(key.decode().removeprefix(self.prefix) for key in self.client.scan_iter(f"{self.prefix}{kind}*"))
+        return sorted(
+            key.decode().removeprefix(self.prefix) for key in self.client.scan_iter(f"{self.prefix}{kind}*")
+        )
 
     def redis_ms(self) -> int:
         seconds, micros = self.client.time()
@@ -97,7 +101,10 @@ class TestAdmit:
         assert desk.record(again.id) == {}
 
     def test_same_id_other_fields_is_a_conflict(self, desk: Desk) -> None:
-        assert desk.admit(signal(order_id="o1"), signal(order_id="o1", fingerprint="g")) == ["accepted", "conflict"]
+        assert desk.admit(signal(order_id="o1"), signal(order_id="o1", fingerprint="g")) == [
+            "accepted",
+            "conflict",
+        ]
 
     def test_ids_are_scoped_by_connector_and_kind(self, desk: Desk) -> None:
         statuses = desk.admit(
@@ -214,7 +221,9 @@ class TestSettle:
     def test_the_window_runs_from_admission(self, desk: Desk) -> None:
         desk.admit(signal(order_id="o1", window_ms=150))
         desk.until(desk.redis_ms() + 160)
-        assert desk.admit(signal(order_id="o1")) == ["duplicate"], "claims outlast their window while the signal waits"
+        assert desk.admit(signal(order_id="o1")) == ["duplicate"], (
+            "claims outlast their window while the signal waits"
+        )
         head = desk.head()
         assert head is not None
         desk.settle(head)
@@ -231,12 +240,16 @@ class TestSettle:
             (Outcome.EXPIRED, True),
         ],
     )
-    def test_ids_are_freed_only_when_no_order_can_exist(self, desk: Desk, outcome: Outcome, freed: bool) -> None:
+    def test_ids_are_freed_only_when_no_order_can_exist(
+        self, desk: Desk, outcome: Outcome, freed: bool
+    ) -> None:
         desk.admit(signal(order_id="o1", idempotency_key="k"))
         head = desk.head()
         assert head is not None
         desk.settle(head, outcome)
-        assert desk.admit(signal(order_id="o1", idempotency_key="k")) == ["accepted" if freed else "duplicate"]
+        assert desk.admit(signal(order_id="o1", idempotency_key="k")) == [
+            "accepted" if freed else "duplicate"
+        ]
 
     def test_a_foreign_claim_is_never_freed(self, desk: Desk) -> None:
         first = signal(order_id="o1", window_ms=1)
@@ -339,7 +352,9 @@ class TestLeases:
             assert head.orphan is expected
             desk.until(desk.redis_ms() + 25)
 
-    def test_a_late_answer_settles_the_unknown_of_its_own_attempt(self, make_desk: Callable[..., Desk]) -> None:
+    def test_a_late_answer_settles_the_unknown_of_its_own_attempt(
+        self, make_desk: Callable[..., Desk]
+    ) -> None:
         desk = make_desk(lease_ms=20)
         one = signal(order_id="o1")
         desk.admit(one)
@@ -441,7 +456,9 @@ class TestCalendar:
         assert len(answer.slots_ms) == 1
         assert 0 <= answer.slots_ms[0] - (answer.now_ms + 1000) < desk.timing.slot_ms
 
-    def test_nothing_is_armed_beyond_the_horizon_until_the_sweep(self, make_desk: Callable[..., Desk]) -> None:
+    def test_nothing_is_armed_beyond_the_horizon_until_the_sweep(
+        self, make_desk: Callable[..., Desk]
+    ) -> None:
         desk = make_desk(horizon_ms=100)
         answer = desk.lanes.admit([signal(delay_ms=150)])
         assert answer.slots_ms == ()
@@ -576,7 +593,9 @@ def test_counts_tell_where_every_signal_is(desk: Desk) -> None:
     head = desk.head("b")
     assert head is not None
     desk.settle(head, Outcome.REJECTED)
-    counts = {name.decode(): int(value) for name, value in desk.client.hgetall(f"{desk.prefix}counts").items()}
+    counts = {
+        name.decode(): int(value) for name, value in desk.client.hgetall(f"{desk.prefix}counts").items()
+    }
     assert counts == {"waiting": 2, "delayed": 1, "dead:rejected": 1}
 
 

@@ -83,7 +83,12 @@ def test_the_action_of_a_sync_has_a_name_of_its_own() -> None:
 
 
 def after(verdict: Verdict, kind: ActionClass = ENTRY, **facts: Any) -> Finish | Again:
-    basis: dict[str, Any] = {"attempt": 1, "unknowns": 0, "policy": POLICY, "uniform": lambda _low, high: high}
+    basis: dict[str, Any] = {
+        "attempt": 1,
+        "unknowns": 0,
+        "policy": POLICY,
+        "uniform": lambda _low, high: high,
+    }
     return decide(verdict, "why", action_class=kind, **{**basis, **facts})
 
 

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from worker.errors import SettingsError
+from worker.lanes.redis import connect, masked
 from worker.settings import FILE_VARIABLE, load_settings
 
 
 @pytest.fixture(autouse=True)
 def bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
     for name in list(os.environ):
         if name.startswith("SIGNALS_"):
             monkeypatch.delenv(name)
@@ -65,7 +65,10 @@ def test_a_misspelt_line_in_the_file_is_told(monkeypatch: pytest.MonkeyPatch, tm
 
 
 def test_a_misspelt_variable_is_refused_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert refused(monkeypatch, SIGNALS_THREDS="7") == "SIGNALS_THREDS: no such setting; did you mean SIGNALS_THREADS?"
+    assert (
+        refused(monkeypatch, SIGNALS_THREDS="7")
+        == "SIGNALS_THREDS: no such setting; did you mean SIGNALS_THREADS?"
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,8 +98,6 @@ def test_a_shutdown_must_outlast_the_deadline(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_password_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    from worker.lanes.redis import connect, masked
-
     assert masked("redis://user:secret@host:1/0") == "redis://user:***@host:1/0"
     with pytest.raises(SettingsError) as caught:
         connect("http://user:secret@host")

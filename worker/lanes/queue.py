@@ -1,4 +1,4 @@
-"""The queue's own interface: admit, checkout, settle, defer, wake. Redis holds the truth, here is its door."""
+"""The queue's own interface: admit, checkout, settle, defer, wake. Redis holds the truth."""
 
 from __future__ import annotations
 

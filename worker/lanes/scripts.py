@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from importlib.resources import files
-from typing import Any
+from typing import Any, cast
 
 import redis
 from redis.exceptions import NoScriptError
@@ -41,5 +41,4 @@ class Script:
             reply = self._client.evalsha(self._sha, 0, self._prefix, payload)
         except NoScriptError:
             reply = self._client.eval(self._text, 0, self._prefix, payload)
-        assert isinstance(reply, bytes)
-        return reply
+        return cast(bytes, reply)

@@ -1,0 +1,198 @@
+"""The dispatcher's threads, with everything outside faked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from demo.stack import eventually
+from tests.unit.fakes import FakeBell, FakeLanes, FakeObserver, FakePoster, make_head
+from worker.dispatch import Dispatcher
+from worker.handling import Handler, Pace
+from worker.lanes import Outcome
+from worker.policy import Policy
+from worker.verdict import Attempt, Verdict
+
+
+class House:
+    def __init__(self, lanes: FakeLanes, poster: FakePoster, threads: int = 4) -> None:
+        self.lanes, self.poster = lanes, poster
+        self.bell, self.observer = FakeBell(), FakeObserver()
+        stopping = threading.Event()
+        handler = Handler(
+            poster=poster,
+            observer=self.observer,
+            compose=lambda head: head.id.encode(),
+            policy=Policy(),
+            pace=Pace(),
+            stopping=stopping.is_set,
+        )
+        self.dispatcher = Dispatcher(
+            lanes=lanes,
+            bell=self.bell,
+            observer=self.observer,
+            handler=handler,
+            threads=threads,
+            stopping=stopping,
+        )
+        self.dispatcher.start()
+
+    def until_idle(self) -> None:
+        eventually(lambda: self.dispatcher.in_flight == 0, within=5, what="nothing is in flight")
+
+
+@pytest.fixture
+def house() -> Iterator[Callable[..., House]]:
+    houses: list[House] = []
+
+    def build(lanes: FakeLanes, poster: FakePoster | None = None, threads: int = 4) -> House:
+        houses.append(House(lanes, poster or FakePoster(), threads))
+        return houses[-1]
+
+    yield build
+    for one in houses:
+        one.dispatcher.stop(5)
+
+
+def test_every_signal_of_every_lane_is_posted_once_and_in_order(house: Callable[..., House]) -> None:
+    heads = [make_head(lane, number) for number in range(20) for lane in "abcdefgh"]
+    one = house(FakeLanes(*heads))
+    one.dispatcher.drain(list("abcdefgh"))
+    eventually(lambda: len(one.lanes.settled) == len(heads), within=5, what="all are settled")
+    posted = [body.decode() for body in one.poster.posted]
+    assert sorted(posted) == sorted(head.id for head in heads)
+    for lane in "abcdefgh":
+        assert [p for p in posted if p.startswith(lane)] == [f"{lane}-{n}" for n in range(20)]
+    assert set(one.observer.outcomes.values()) == {Outcome.ACCEPTED}
+
+
+def test_a_drain_waits_for_room_and_not_for_slow_lanes(house: Callable[..., House]) -> None:
+    released = threading.Event()
+
+    def slow(body: bytes) -> Attempt:
+        if body.startswith(b"slow"):
+            released.wait(5)
+        return Attempt(Verdict.ACCEPTED, "200", 0.0)
+
+    one = house(
+        FakeLanes(make_head("slow"), *(make_head(f"q{n}") for n in range(20))), FakePoster(slow), threads=2
+    )
+    one.dispatcher.drain(["slow", *(f"q{n}" for n in range(20))])
+    eventually(lambda: len(one.lanes.settled) == 20, within=5, what="the quick ones are settled")
+    assert "slow-1" not in one.lanes.outcomes
+    released.set()
+    one.until_idle()
+    assert one.lanes.outcomes["slow-1"] is Outcome.ACCEPTED
+
+
+def test_what_was_posted_is_written_down_however_long_redis_is_away(house: Callable[..., House]) -> None:
+    lanes = FakeLanes(make_head())
+
+    def lose_redis(body: bytes) -> Attempt:
+        lanes.failures = 2
+        return Attempt(Verdict.ACCEPTED, "200", 0.0)
+
+    one = house(lanes, FakePoster(lose_redis))
+    one.dispatcher.drain(["a"])
+    eventually(lambda: one.lanes.outcomes, within=10, what="the outcome is written")
+    assert one.poster.posted == [b"a-1"]
+    assert one.observer.told.count("trouble settle") == 2
+
+
+def test_a_failed_checkout_costs_no_room(house: Callable[..., House]) -> None:
+    lanes = FakeLanes(make_head())
+    one = house(lanes, threads=1)
+    lanes.failures = 1
+    one.dispatcher.drain(["a"])
+    assert one.dispatcher.in_flight == 0
+    one.dispatcher.drain(["a"])
+    eventually(lambda: one.lanes.outcomes, within=5, what="the next ring is served")
+
+
+def test_a_retry_arms_a_wake_up_and_frees_the_place(house: Callable[..., House]) -> None:
+    one = house(FakeLanes(make_head()), FakePoster(lambda _body: Attempt(Verdict.UNSENT, "503", 0.0)))
+    one.dispatcher.drain(["a"])
+    eventually(lambda: one.bell.slots, within=5, what="a wake-up is armed")
+    one.until_idle()
+    assert len(one.lanes.deferred) == 1
+
+
+def test_an_internal_error_after_the_fact_is_unknown_and_kills_no_thread(house: Callable[..., House]) -> None:
+    def broken(body: bytes) -> Attempt:
+        raise ZeroDivisionError
+
+    one = house(FakeLanes(make_head("a"), make_head("b")), FakePoster(broken), threads=1)
+    one.dispatcher.drain(["a"])
+    one.until_idle()
+    one.dispatcher.drain(["b"])
+    one.until_idle()
+    assert one.lanes.outcomes == {"a-1": Outcome.UNKNOWN, "b-1": Outcome.UNKNOWN}
+
+
+def test_stopping_finishes_what_is_in_flight_and_gives_the_rest_back(house: Callable[..., House]) -> None:
+    begun, released = threading.Event(), threading.Event()
+
+    def slow(body: bytes) -> Attempt:
+        begun.set()
+        released.wait(5)
+        return Attempt(Verdict.ACCEPTED, "200", 0.0)
+
+    one = house(
+        FakeLanes(make_head("a", 1), make_head("a", 2), make_head("b", 1)), FakePoster(slow), threads=1
+    )
+    drain = threading.Thread(target=one.dispatcher.drain, args=(["a", "b"],))
+    drain.start()
+    assert begun.wait(5)
+    one.dispatcher.begin_stop()
+    drain.join(5)
+    assert not drain.is_alive(), "a drain that waits for room returns at once"
+    assert one.bell.rung == ["b"]
+    released.set()
+    assert one.dispatcher.stop(5)
+    assert one.poster.posted == [b"a-1"]
+    assert one.lanes.outcomes == {"a-1": Outcome.ACCEPTED}
+
+
+def test_a_stop_does_not_wait_longer_than_told(house: Callable[..., House]) -> None:
+    released = threading.Event()
+
+    def stuck(body: bytes) -> Attempt:
+        released.wait(5)
+        return Attempt(Verdict.ACCEPTED, "200", 0.0)
+
+    one = house(FakeLanes(make_head()), FakePoster(stuck))
+    one.dispatcher.drain(["a"])
+    assert not one.dispatcher.stop(0.05)
+    released.set()
+
+
+def test_a_place_is_never_lost(house: Callable[..., House]) -> None:
+    verdicts = iter([Verdict.ACCEPTED, Verdict.UNSENT, Verdict.UNKNOWN, Verdict.REJECTED] * 25)
+    lock = threading.Lock()
+
+    def mixed(body: bytes) -> Attempt:
+        with lock:
+            return Attempt(next(verdicts), "x", 0.0)
+
+    one = house(FakeLanes(*(make_head(f"l{n}") for n in range(100))), FakePoster(mixed), threads=3)
+    one.dispatcher.drain([f"l{n}" for n in range(100)])
+    one.until_idle()
+    assert len(one.lanes.settled) + len(one.lanes.deferred) == 100
+
+
+def test_stuck_is_told_only_while_something_is_in_flight(house: Callable[..., House]) -> None:
+    released = threading.Event()
+
+    def slow(body: bytes) -> Attempt:
+        released.wait(5)
+        return Attempt(Verdict.ACCEPTED, "200", 0.0)
+
+    one = house(FakeLanes(make_head()), FakePoster(slow))
+    assert one.dispatcher.stuck_for() == 0.0
+    one.dispatcher.drain(["a"])
+    eventually(lambda: one.dispatcher.stuck_for() > 0.05, within=5, what="it counts as stuck")
+    released.set()
+    one.until_idle()
+    assert one.dispatcher.stuck_for() == 0.0

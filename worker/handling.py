@@ -1,0 +1,145 @@
+"""What is done with one head: post it if that is still right, and say what follows from the answer."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from worker.errors import InvalidSignal
+from worker.events import Observer
+from worker.lanes.records import Deferral, Head, Outcome, Settlement
+from worker.policy import ActionClass, Finish, Policy, decide
+from worker.ports import Poster
+from worker.verdict import Attempt, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How long a lane may be held, and worked on in a row. Durations in seconds."""
+
+    lease: float = 20.0
+    quantum_signals: int = 50
+    quantum_seconds: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A head in this worker's hands. Times are of the monotonic clock."""
+
+    head: Head
+    asked_at: float
+    """Before Redis was asked for it: the lease ends at least ``lease`` after this, and Redis said
+    ``redis_ms`` at some moment after it."""
+    redis_ms: int
+    lane_since: float
+    lane_count: int
+
+    def redis_now_ms(self, now: float) -> float:
+        """An upper bound of the Redis clock at ``now``: expires a signal a moment early, never late."""
+        return self.redis_ms + (now - self.asked_at) * 1000
+
+
+class Handler:
+    """Turns heads into settlements and deferrals; used by all posting threads at once."""
+
+    def __init__(
+        self,
+        *,
+        poster: Poster,
+        observer: Observer,
+        compose: Callable[[Head], bytes],
+        policy: Policy,
+        pace: Pace,
+        stopping: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``compose`` turns a head into the body to post; raises InvalidSignal if it is not a signal.
+        ``stopping``: whether nothing new may be begun."""
+        self._poster = poster
+        self._observer = observer
+        self._compose = compose
+        self._policy = policy
+        self._pace = pace
+        self._stopping = stopping
+        self._clock = clock
+
+    def handle(self, job: Job) -> Settlement | Deferral:
+        try:
+            return self._judge(job, self._attempt(job))
+        except InvalidSignal as error:
+            return Settlement(job.head, Outcome.INVALID, str(error), more=self._more(job))
+        except Expired:
+            return Settlement(
+                job.head, Outcome.EXPIRED, "expired before it could be posted", more=self._more(job)
+            )
+
+    def _attempt(self, job: Job) -> Attempt:
+        head = job.head
+        if head.orphan:
+            return Attempt(Verdict.UNKNOWN, "its worker went silent while sending", 0.0)
+        body = self._compose(head)
+        started = self._clock()
+        now_ms = job.redis_now_ms(started)
+        if head.expires_ms is not None and now_ms > head.expires_ms:
+            raise Expired
+        attempt = self._poster.post(body, may_begin=lambda: self._may_begin(job))
+        if attempt.verdict is not None:
+            self._observer.attempted(head, attempt, late=max(0.0, now_ms - head.due_ms) / 1000)
+        return attempt
+
+    def _may_begin(self, job: Job) -> bool:
+        # Asked with the connection open and not a byte sent: a worker that was suspended meanwhile must not
+        # send under a lease that may be another's, nor an entry that has become stale.
+        now = self._clock()
+        if self._stopping() or now + self._poster.deadline > job.asked_at + self._pace.lease:
+            return False
+        expires = job.head.expires_ms
+        return expires is None or job.redis_now_ms(now) <= expires
+
+    def _judge(self, job: Job, attempt: Attempt) -> Settlement | Deferral:
+        head = job.head
+        if attempt.verdict is None:
+            return Deferral(head, 0, refund=True)
+        note = self._note(job, attempt)
+        decision = decide(
+            attempt.verdict,
+            attempt.why,
+            action_class=ActionClass(head.action_class),
+            attempt=head.attempt,
+            unknowns=head.unknowns,
+            policy=self._policy,
+            expires_in=self._expires_in(job),
+            retry_after=attempt.retry_after,
+        )
+        if isinstance(decision, Finish):
+            clean = decision.outcome is Outcome.ACCEPTED and head.attempt == 1
+            return Settlement(head, decision.outcome, decision.why, "" if clean else note, self._more(job))
+        self._observer.retried(head, attempt.why, decision.delay)
+        return Deferral(head, round(decision.delay * 1000), note, unknown=decision.unknown)
+
+    def _expires_in(self, job: Job) -> float | None:
+        expires = job.head.expires_ms
+        return None if expires is None else (expires - job.redis_now_ms(self._clock())) / 1000
+
+    def _more(self, job: Job) -> bool:
+        if self._stopping():
+            return False
+        spent = self._clock() - job.lane_since
+        return job.lane_count < self._pace.quantum_signals and spent < self._pace.quantum_seconds
+
+    def _note(self, job: Job, attempt: Attempt) -> str:
+        now = self._clock()
+        note = {
+            "attempt": job.head.attempt,
+            "at": round(job.redis_now_ms(now - attempt.seconds)),
+            "ms": round(attempt.seconds * 1000),
+            "verdict": attempt.verdict,
+            "why": attempt.why,
+        }
+        return json.dumps(note)
+
+
+class Expired(Exception):
+    """The signal became stale between its checkout and its POST."""
