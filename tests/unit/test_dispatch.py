@@ -53,7 +53,7 @@ def house() -> Iterator[Callable[..., House]]:
 
     yield build
     for one in houses:
-        one.dispatcher.stop(5)
+        one.dispatcher.stop(0.5)
 
 
 def test_every_signal_of_every_lane_is_posted_once_and_in_order(house: Callable[..., House]) -> None:
@@ -156,14 +156,16 @@ def test_stopping_finishes_what_is_in_flight_and_gives_the_rest_back(house: Call
 
 
 def test_a_stop_does_not_wait_longer_than_told(house: Callable[..., House]) -> None:
-    released = threading.Event()
+    begun, released = threading.Event(), threading.Event()
 
     def stuck(body: bytes) -> Attempt:
+        begun.set()
         released.wait(5)
         return Attempt(Verdict.ACCEPTED, "200", 0.0)
 
     one = house(FakeLanes(make_head()), FakePoster(stuck))
     one.dispatcher.drain(["a"])
+    assert begun.wait(5)
     assert not one.dispatcher.stop(0.05)
     released.set()
 

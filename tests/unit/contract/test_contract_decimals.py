@@ -33,8 +33,8 @@ _BAD = [
         "1e",
         "e5",
         "1.5.2",
-        "١",
-        "½",
+        "\u0661",
+        "\u00bd",
     ),
     *(
         "nan",
@@ -49,7 +49,7 @@ _BAD = [
         "0." + "0" * 61 + "1",
     ),
     *("ten", "100%", "$5", "1\n", "1\0", "\ud800", "1e999999999", "1e-999999999", "1" * 100_000),
-    *(True, False, [], ["1"], {}, b"1", -1, -0.5, float("nan"), float("inf"), 10**5000, 1j, object()),
+    *(True, False, [], ["1"], {}, b"1", -1, -0.5, float("nan"), float("inf"), 1j, object()),
     *(Decimal("NaN"), Decimal("sNaN"), Decimal("-1"), Decimal("Infinity"), Decimal("1e400000")),
 ]
 
@@ -142,6 +142,10 @@ def test_a_syncs_numbers_stay_numbers_with_their_literal_text(given: str, sent: 
 
     assert f'"size":{sent}}}'.encode() in posted
     json.loads(posted)
+
+
+def test_a_huge_int_is_not_printed() -> None:
+    assert refusal(order(fixed=10**5000)).endswith("such as 0.5, got a huge number")
 
 
 def test_json_constants_are_no_numbers() -> None:

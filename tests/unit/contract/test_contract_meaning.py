@@ -92,9 +92,9 @@ def test_delays(fields: dict[str, object], milliseconds: int) -> None:
 
 
 def test_fingerprints_do_not_change_between_releases() -> None:
-    assert fingerprint(parse(PAGE_SAMPLE)) == "GOLD1"
-    assert fingerprint(parse(ORDER)) == "GOLD2"
-    assert fingerprint(parse(SYNC)) == "GOLD3"
+    assert fingerprint(parse(PAGE_SAMPLE)) == "fiPZ3P-X54IqrPTwPWdH9g"
+    assert fingerprint(parse(ORDER)) == "2FyZsmx6eLUAIhwzWwNP4w"
+    assert fingerprint(parse(SYNC)) == "kqHYcCgWw0WuvtC8BdOiog"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from worker.contract import OrderSignal, Rules, parse, warnings
+from worker.contract import OrderSignal, Rules, parse, parse_many, warnings
 from worker.errors import InvalidSignal
 
 _ODD = "s3cret-but-no-uuid"
@@ -18,9 +18,9 @@ _ODD = "s3cret-but-no-uuid"
 
 @pytest.mark.parametrize("token", [TOKEN, _ODD, "quote'and\\slash\"x"])
 @pytest.mark.parametrize("field", [*ORDER, "foo"])
-@pytest.mark.parametrize("around", ["{}", "-{}-", "{}" * 30, "{{{{{}", "x" * 30 + "{}", "\n{}"])
+@pytest.mark.parametrize("around", ["@", "-@-", "@" * 30, "{{@", "x" * 30 + "@", "\n@"])
 def test_a_token_copied_into_another_field_is_masked(token: str, field: str, around: str) -> None:
-    data = {**ORDER, "connectorToken": token, field: around.format(token), "typo": 1}
+    data = {**ORDER, "connectorToken": token, field: around.replace("@", token), "typo": 1}
     for broken in (data, as_json(data), {**data, "typo": None}):
         with pytest.raises(InvalidSignal) as caught:
             parse(broken)
@@ -89,6 +89,10 @@ def test_repr_and_str_show_no_token(token: str) -> None:
         assert "connector_token" not in repr(signal)
 
 
+def test_a_tiny_token_does_not_garble_repr() -> None:
+    assert "connector_name='main'" in repr(parse(order(connectorToken="a", connectorName="main")))
+
+
 def test_other_fields_stay_readable_in_repr() -> None:
     text = repr(parse(order(connectorToken="YOUR_TOKEN")))
 
@@ -113,11 +117,10 @@ def test_no_error_contains_the_token(token: str, field: str, before: str, data: 
     broken = {**sample, "connectorToken": token, field: before + token}
     if data.draw(st.booleans()):
         broken["extra" + token] = token
-    try:
-        signal = parse(broken)
-    except InvalidSignal as error:
-        assert token not in str(error)
-        assert "\n" not in str(error)
-    else:
-        assert token not in repr(signal)
-        assert token not in str(warnings(signal))
+    (result,) = parse_many([broken])
+
+    assert token not in str(result)
+    assert "\n" not in str(result)
+    if not isinstance(result, InvalidSignal):
+        assert token not in repr(result)
+        assert token not in str(warnings(result))

@@ -1,0 +1,62 @@
+# Everything there is to run. `make help` lists it.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header --no-annotate pyproject.toml requirements/build.in
+SOURCES := worker producers demo tests benchmarks
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test test-unit lint format docs docs-check lock bench-fanout dev clean
+
+help:  ## Show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+demo:  ## Send a day's traffic through a complete stack and check how every signal ended
+	@$(PYTHON) demo/bootstrap.py $(VENV) demo
+	@$(BIN)/python -m demo
+
+run:  ## Keep a server, a worker and an endpoint running to try things out
+	@$(PYTHON) demo/bootstrap.py $(VENV) demo
+	@$(BIN)/python -m demo.run
+
+dev:  ## Make the environment that tests and linters need
+	@$(PYTHON) demo/bootstrap.py $(VENV) dev
+
+test: lint docs-check  ## Everything a contributor must pass
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+test-unit: dev  ## The tests that need no server: seconds
+	$(BIN)/pytest tests/unit
+
+lint: dev  ## Types, style, and the direction of imports
+	$(BIN)/ruff check $(SOURCES)
+	$(BIN)/ruff format --check $(SOURCES)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: dev  ## Let the formatter have its way
+	$(BIN)/ruff check --fix $(SOURCES)
+	$(BIN)/ruff format $(SOURCES)
+
+docs: dev  ## Write the parts of the documentation that come from the code
+	$(BIN)/python -m docs.generate
+
+docs-check: dev  ## Fail if those parts are stale
+	$(BIN)/python -m docs.generate --check
+
+lock: dev  ## Pin and hash the dependencies again
+	@command -v uv >/dev/null || { echo "uv is needed: pip install uv"; exit 1; }
+	$(LOCK) -o requirements/runtime.txt
+	$(LOCK) --extra demo -o requirements/demo.txt
+	$(LOCK) --extra demo --group dev -o requirements/dev.txt
+
+bench-fanout: dev  ## Worker CPU per signal beside a naive Celery task
+	$(BIN)/python -m benchmarks.fanout
+
+clean:  ## Forget what was built and installed here
+	rm -rf $(VENV) .run build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache
