@@ -1,0 +1,136 @@
+"""The way in: bytes or dicts become signals, or an error of one line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, TypeAlias
+
+from pydantic import ValidationError
+
+from worker.contract.explain import ALL_FIELDS, ORDER_FIELDS, SYNC_FIELDS, explain, hidden, unknown_field
+from worker.contract.hiding import kind_of, label
+from worker.contract.order import OrderSignal
+from worker.contract.position import PositionSyncSignal
+from worker.contract.reading import RepeatedField, decode, utf8
+from worker.contract.rules import DEFAULT_RULES, Rules, check
+from worker.contract.serial import stored
+from worker.errors import InvalidSignal
+
+Signal: TypeAlias = OrderSignal | PositionSyncSignal
+"""Either message shape: `action` makes an order signal, `position` a position sync."""
+
+_Body: TypeAlias = bytes | bytearray | memoryview | str
+_BODY_TYPES: Final = (bytes, bytearray, memoryview, str)
+
+_SYNC_ONLY: Final = frozenset(SYNC_FIELDS) - frozenset(ORDER_FIELDS)
+_ORDER_ONLY: Final = frozenset(ORDER_FIELDS) - frozenset(SYNC_FIELDS)
+
+_FIXED_BYTES: Final = 4096
+"""More than all fields but the two free texts can take together in JSON."""
+
+_LONGEST_CHARACTER: Final = 6
+"""Bytes of the longest escape of one character in JSON."""
+
+
+def parse(data: _Body | Mapping[str, object], rules: Rules = DEFAULT_RULES) -> Signal:
+    """Validate one signal from a JSON body or a mapping with the JSON names.
+
+    Numbers keep their digits; ``None`` counts as absent. Raises `InvalidSignal`: one line that names field,
+    offending value and rule, never the token.
+    """
+    if isinstance(data, _BODY_TYPES):
+        raw = utf8(data)
+        _check_bytes(len(raw), rules)
+        return _signal(decode(raw), rules)
+    return _signal(data, rules)
+
+
+def parse_many(
+    data: _Body | Mapping[str, object] | Sequence[object], rules: Rules = DEFAULT_RULES
+) -> list[Signal | InvalidSignal]:
+    """Validate a JSON array, JSON lines, a single object or a Python list; one result per item, in order.
+
+    A bad item is an `InvalidSignal` in its place and does not stop the others. A body that cannot be cut into
+    items gives a single error. `Rules.max_bytes` bounds each signal; the size of the whole is the caller's.
+    """
+    if isinstance(data, _BODY_TYPES):
+        return _parse_body(utf8(data), rules)
+    items = data if isinstance(data, list | tuple) else [data]
+    return [_attempt(item, rules) for item in items]
+
+
+def _parse_body(raw: bytes, rules: Rules) -> list[Signal | InvalidSignal]:
+    try:
+        whole = decode(raw)
+    except InvalidSignal as error:
+        lines = [line for line in raw.splitlines() if line.strip()]
+        return [_attempt(line, rules) for line in lines] if _are_signals(lines) else [error]
+    items = whole if isinstance(whole, list) else [whole]
+    return [_attempt(item, rules, decoded=True) for item in items]
+
+
+def _are_signals(lines: list[bytes]) -> bool:
+    """Whether a body that is no JSON document is one document a line; a cut-off array is not."""
+    if len(lines) < 2 or lines[0].lstrip().startswith(b"["):
+        return False
+    return any(line.lstrip().startswith(b"{") for line in lines[1:]) or lines[0].rstrip().endswith(b"}")
+
+
+def _attempt(item: object, rules: Rules, *, decoded: bool = False) -> Signal | InvalidSignal:
+    try:
+        if isinstance(item, _BODY_TYPES) and not decoded:
+            return parse(item, rules)
+        return _signal(item, rules)
+    except InvalidSignal as error:
+        return error.with_traceback(None)
+
+
+def _signal(data: object, rules: Rules) -> Signal:
+    if not isinstance(data, Mapping):
+        raise InvalidSignal(f"a signal must be a JSON object, not {kind_of(data)}")
+    fields = data if isinstance(data, dict) else dict(data)
+    signal = _validated(fields)
+    check(signal, rules)
+    texts = len(signal.log or "") + len(signal.delay_seconds_filter or "")
+    if _LONGEST_CHARACTER * texts + _FIXED_BYTES > rules.max_bytes:
+        _check_bytes(len(stored(signal)), rules)
+    return signal
+
+
+def _validated(fields: dict[str, object]) -> Signal:
+    _check_repeated(fields)
+    is_order, is_sync = fields.get("action") is not None, fields.get("position") is not None
+    if is_order is is_sync:
+        raise InvalidSignal(_no_single_shape(fields, is_order))
+    model = OrderSignal if is_order else PositionSyncSignal
+    other_shape = _SYNC_ONLY if is_order else _ORDER_ONLY
+    if not other_shape.isdisjoint(fields):
+        fields = {
+            name: value for name, value in fields.items() if value is not None or name not in other_shape
+        }
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        problem = explain(error, fields)
+    # Raised here, not in the handler, so that no exception holding the token is chained to it.
+    raise InvalidSignal(problem)
+
+
+def _check_repeated(fields: dict[str, object]) -> None:
+    for value in (fields, fields.get("entryOrder"), fields.get("position")):
+        if isinstance(value, RepeatedField):
+            raise InvalidSignal(hidden(f"{label(value.field)} stands twice in one object", fields))
+
+
+def _no_single_shape(fields: dict[str, object], both: bool) -> str:
+    if both:
+        return "`action` and `position` exclude each other: a signal is an order or a position sync"
+    unknown = [name for name in fields if name not in ALL_FIELDS]
+    if unknown:
+        return hidden(unknown_field((unknown[0],), fields), fields)
+    return "`action` is required (or `position`, for a position sync)"
+
+
+def _check_bytes(size: int, rules: Rules) -> None:
+    if size > rules.max_bytes:
+        raise InvalidSignal(f"the signal has {size} bytes, the limit is {rules.max_bytes}")

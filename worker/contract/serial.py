@@ -1,0 +1,99 @@
+"""The way out: what is kept in Redis (`stored`) and what is posted (`wire`).
+
+Written by hand from the decimals' own texts, because a JSON library would send numbers through floats.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from typing import Final
+
+from worker.contract.decimals import wire_text
+from worker.contract.order import OrderSignal
+from worker.contract.position import EntryOrder, Position, PositionSyncSignal
+from worker.contract.shape import Shape
+from worker.errors import InvalidSignal
+
+_Quote = Callable[[str], str]
+_Members = tuple[tuple[str, str], ...]
+
+_as_utf8: Final[_Quote] = json.JSONEncoder(ensure_ascii=False).encode
+_as_ascii: Final[_Quote] = json.JSONEncoder(ensure_ascii=True).encode
+
+_DELAY: Final = frozenset({"delay_seconds", "delay_seconds_filter"})
+
+
+def _members_of(model: type[Shape]) -> _Members:
+    return tuple((name, f'"{field.alias or name}":') for name, field in model.model_fields.items())
+
+
+_MEMBERS: Final[dict[type[Shape], _Members]] = {
+    model: _members_of(model) for model in (OrderSignal, PositionSyncSignal, EntryOrder, Position)
+}
+_WITHOUT_DELAY: Final = {
+    model: tuple(member for member in members if member[0] not in _DELAY)
+    for model, members in _MEMBERS.items()
+}
+
+
+def stored(signal: OrderSignal | PositionSyncSignal) -> bytes:
+    """Canonical JSON (compact, fixed field order, UTF-8) with everything, token and delay included.
+
+    ``parse(stored(signal)) == signal``, and equal signals that were written alike give equal bytes.
+    """
+    return _object(signal, _MEMBERS[type(signal)], signal.connector_token, _as_utf8).encode()
+
+
+def wire(
+    signal: OrderSignal | PositionSyncSignal, *, token: str | None = None, keep_delay: bool = False
+) -> bytes:
+    """The body to POST: compact ASCII JSON, the given ``token`` in place of the signal's own.
+
+    The delay fields are left out unless ``keep_delay``, or the platform would delay a second time. An order's
+    decimals are strings, a position sync's are numbers, digits unchanged. Raises `InvalidSignal` when neither
+    the signal nor the caller has a token.
+    """
+    token = token or signal.connector_token
+    if not token:
+        raise InvalidSignal("`connectorToken` is required: neither the signal nor the accounts file has one")
+    members = _MEMBERS if keep_delay else _WITHOUT_DELAY
+    return _object(signal, members[type(signal)], token, _as_ascii).encode()
+
+
+def _object(
+    signal: OrderSignal | PositionSyncSignal,
+    members: _Members,
+    token: str | None,
+    quote: _Quote,
+) -> str:
+    return "{" + ",".join(_rendered(signal, members, token, quote)) + "}"
+
+
+def _rendered(
+    signal: OrderSignal | PositionSyncSignal,
+    members: _Members,
+    token: str | None,
+    quote: _Quote,
+) -> Iterator[str]:
+    numbers = '"{}"' if isinstance(signal, OrderSignal) else "{}"
+    for name, prefix in members:
+        value = token if name == "connector_token" else getattr(signal, name)
+        if value is None:
+            continue
+        if isinstance(value, str):
+            yield prefix + quote(value)
+        elif isinstance(value, Decimal):
+            yield prefix + (wire_text(value) if name == "delay_seconds" else numbers.format(wire_text(value)))
+        else:
+            yield prefix + _nested(value, quote)
+
+
+def _nested(shape: Shape, quote: _Quote) -> str:
+    parts: list[str] = []
+    for name, prefix in _MEMBERS[type(shape)]:
+        value = getattr(shape, name)
+        if value is not None:
+            parts.append(prefix + (quote(value) if isinstance(value, str) else wire_text(value)))
+    return "{" + ",".join(parts) + "}"
