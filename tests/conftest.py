@@ -69,6 +69,12 @@ class Workers:
         self.addresses.append(address)
         return process
 
+    def stop(self) -> None:
+        """End what a test has left running."""
+        for process in self.running:
+            if process.exit_code is None:
+                process.stop()
+
     def logs(self) -> str:
         return "\n".join(process.output() for process in self.running)
 
@@ -77,6 +83,4 @@ class Workers:
 def workers(redis_url: str, prefix: str, tmp_path: Path) -> Iterator[Workers]:
     fleet = Workers(redis_url, prefix, tmp_path)
     yield fleet
-    for process in fleet.running:
-        if process.exit_code is None:
-            process.stop()
+    fleet.stop()

@@ -33,7 +33,8 @@ local function repeat_answer(id)
 end
 
 local function store(item, seq)
-  local due = now + item.delay
+  -- The clock is cut to whole ms: one more, so that no delay ever ends early.
+  local due = item.delay > 0 and now + item.delay + 1 or now
   local rec = { id = item.id, connector = item.connector, action = item.action, class = item.class,
     seq = seq, admitted = now, due = due, window = item.window, attempts = 0,
     order = item.order, key = item.key, drops = item.drops, target = item.target }
