@@ -11,8 +11,9 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -38,7 +39,9 @@ def main() -> None:
     parser.add_argument("--svg", type=Path, help="write a picture of the output to this file")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the parts are stopped
-    console = Console(record=bool(options.svg), width=100 if options.svg else None)
+    console = Console(record=bool(options.svg))
+    if options.svg or not console.is_terminal:
+        console.width = 110
     try:
         good = run(console, everything=options.all)
     except SignalsError as error:
@@ -107,14 +110,23 @@ def _send_the_day(console: Console, producer: SignalProducer, register: Register
         for wave in waves:
             sent += _send(producer, wave)
             progress.update(bars["sent"], completed=len(sent))
-
-            def all_ended() -> bool:
-                ended = sum(one.id is None or _outcome(register, one.id) is not None for one in sent)
-                progress.update(bars["ended"], completed=ended)
-                return ended == len(sent)
-
-            eventually(all_ended, within=60, what="every signal has ended", pause=0.1)
+            watch = _Watch(
+                register, tuple(sent), lambda ended: progress.update(bars["ended"], completed=ended)
+            )
+            eventually(watch.all_ended, within=60, what="every signal has ended", pause=0.1)
     return sent
+
+
+@dataclass(frozen=True)
+class _Watch:
+    register: Register
+    sent: tuple[Sent, ...]
+    tell: Callable[[int], object]
+
+    def all_ended(self) -> bool:
+        ended = sum(one.id is None or _outcome(self.register, one.id) is not None for one in self.sent)
+        self.tell(ended)
+        return ended == len(self.sent)
 
 
 def _send(producer: SignalProducer, wave: Sequence[Step]) -> list[Sent]:
@@ -127,7 +139,7 @@ def _send(producer: SignalProducer, wave: Sequence[Step]) -> list[Sent]:
 
 def _outcome(register: Register, signal_id: str) -> str | None:
     view = register.find(signal_id)
-    return view.outcome if view else None
+    return (view.outcome or None) if view else None
 
 
 if __name__ == "__main__":

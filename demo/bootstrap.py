@@ -29,18 +29,15 @@ def main() -> None:
     if not (folder / "bin" / "python").exists():
         _run(
             [sys.executable, "-m", "venv", str(folder)],
-            folder,
             "cannot make a virtual environment (on Debian: apt-get install python3-venv)",
         )
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     _run(
         [*pip, "--require-hashes", "-r", str(pins)],
-        folder,
         "cannot install the pinned packages; is there a network?",
     )
     _run(
         [*pip, "--no-deps", "--no-build-isolation", "--editable", str(HOUSE)],
-        folder,
         "cannot install this project",
     )
     _stamp(folder, kind).write_text(_wanted(kind))
@@ -63,7 +60,7 @@ def _installed(folder: Path, kind: str) -> bool:
     return stamp.exists() and stamp.read_text() == _wanted(kind)
 
 
-def _run(command: list[str], folder: Path, trouble: str) -> None:
+def _run(command: list[str], trouble: str) -> None:
     log = HOUSE / ".run" / "install.log"
     log.parent.mkdir(exist_ok=True)
     with log.open("ab") as out:

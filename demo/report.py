@@ -20,7 +20,17 @@ STYLES = {
     "rejected": "yellow",
     "unknown": "bold red",
 }
-PLAIN = {"openLong", "openShort", "closeLong", "closeShort", "buy", "sell", "scale in", "take half"}
+PLAIN = {
+    "openLong",
+    "openShort",
+    "closeLong",
+    "closeShort",
+    "buy",
+    "sell",
+    "scale in",
+    "take half",
+    "delayed buy",
+}
 
 
 def show(console: Console, lines: Sequence[Line], faults: Sequence[str], *, everything: bool) -> None:
@@ -56,7 +66,7 @@ def _accounts(lines: Sequence[Line]) -> Table:
         table.add_row(
             escape(account),
             str(len(own)),
-            str(sum(line.posts for line in own)),
+            str(sum(len(line.arrivals) for line in own)),
             str(ends["accepted"]),
             str(sum(max(0, len(line.arrivals) - 1) for line in own) or ""),
             str(refused or ""),
@@ -78,7 +88,7 @@ def _signals(lines: Sequence[Line], title: str) -> Table:
             escape(step.connector),
             escape(action),
             f"[{STYLES.get(line.sent.status, 'white')}]{line.sent.status}[/]",
-            f"{line.posts}×" if line.posts else "—",
+            str(len(line.arrivals) or "—"),
             f"[{STYLES.get(outcome, 'white')}]{outcome}[/]",
             "[bold red]✗[/]" if line.faults else "[green]✓[/]",
         )

@@ -26,9 +26,7 @@ def main() -> None:
         with ExitStack() as stack:
             parts = _start(stack)
             while not stopping.wait(0.5):
-                for name, part in parts.items():
-                    if part.exit_code is not None:
-                        raise SignalsError(f"the {name} ended; its log: {part.log}")
+                _require_alive(parts)
             print("\nStopping …", flush=True)
     except SignalsError as error:
         sys.exit(f"run: {error}")
@@ -52,6 +50,12 @@ def _start(stack: ExitStack) -> dict[str, Process]:
     parts["worker"] = stack.enter_context(worker)
     _tell(server.url, endpoint, metrics)
     return parts
+
+
+def _require_alive(parts: dict[str, Process]) -> None:
+    for name, part in parts.items():
+        if part.exit_code is not None:
+            raise SignalsError(f"the {name} ended; its log: {part.log}")
 
 
 def _tell(redis_url: str, endpoint: str, metrics: str) -> None:

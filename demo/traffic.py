@@ -56,7 +56,7 @@ def a_day(seed: int = 7) -> list[list[Step]]:
     chance = random.Random(seed)
     tokens = {name: str(uuid.UUID(int=chance.getrandbits(128), version=4)) for name in FUTURES + SPOT}
     maker = _Maker(tokens, chance)
-    return [maker.morning(), maker.specials(), maker.afternoon(), maker.evening()]
+    return [maker.morning(), maker.midday(), maker.specials(), maker.afternoon(), maker.evening()]
 
 
 class _Maker:
@@ -82,6 +82,22 @@ class _Maker:
                 self._step(name, "buy", percent="20"),
             ]
         self._chance.shuffle(steps)
+        return steps
+
+    def midday(self) -> list[Step]:
+        """The busy hours: everybody scales in and out, four signals at a time."""
+        steps = []
+        for _ in range(2):
+            for name in FUTURES:
+                steps += [
+                    self._step(name, "openLong", "scale in", fixed=self._size()),
+                    self._step(name, "closeLong", "take half", percent="50", limit="64000"),
+                ]
+            for name in SPOT:
+                steps += [
+                    self._step(name, "buy", percent=str(self._chance.randint(5, 40))),
+                    self._step(name, "sell", percent="50"),
+                ]
         return steps
 
     def specials(self) -> list[Step]:
@@ -121,6 +137,7 @@ class _Maker:
             self._change(
                 self._step("BNB Reversal", "openLong", "refused by the endpoint", clientOrderId="refuse-1"),
                 outcome="rejected",
+                posts=0,
             ),
             self._change(
                 self._step(
@@ -167,9 +184,7 @@ class _Maker:
         }
         self._numbers[name] += 1
         if action not in ("cancel", "cancelAll"):
-            signal["clientOrderId"] = (
-                f"{name.split()[0].lower()}-{name.split()[-1].lower()}-{self._numbers[name]}"
-            )
+            signal["clientOrderId"] = f"{name.lower().replace(' ', '-')}-{self._numbers[name]}"
         signal |= fields
         if delay or sent:
             signal["delaySeconds"] = round(sent or delay, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from itertools import pairwise
 
 from producers import SignalProducer
 from tests.acceptance.conftest import Ledger
@@ -71,6 +72,6 @@ def test_one_at_a_time_per_connector(workers: Workers, producer: SignalProducer,
     assert len(arrived) == 80
     for name in {one.connector for one in arrived}:
         own = [one for one in arrived if one.connector == name]
-        for before, after in zip(own, own[1:], strict=False):
+        for before, after in pairwise(own):
             assert before.answered_mono is not None
             assert before.answered_mono <= after.received_mono

@@ -26,7 +26,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class Row:
-    """What the endpoint does, what that makes of an entry, how often it arrives, whether its id is free again."""
+    """What the endpoint does, what becomes of an entry, how often it arrives, whether its id is free."""
 
     mischief: str
     outcome: str

@@ -1,0 +1,1 @@
+"""Speed, measured: several contenders, one machine, one run, interleaved. Ratios count, not seconds."""

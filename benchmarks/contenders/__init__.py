@@ -1,0 +1,1 @@
+"""Different ways to do the same job: validate, claim, POST, record."""
