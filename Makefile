@@ -44,10 +44,10 @@ format: dev  ## Let the formatter have its way
 	$(BIN)/ruff format $(SOURCES)
 
 docs: dev  ## Write the parts of the documentation that come from the code
-	$(BIN)/python -m docs.generate
+	$(BIN)/python docs/generate.py
 
 docs-check: dev  ## Fail if those parts are stale
-	$(BIN)/python -m docs.generate --check
+	$(BIN)/python docs/generate.py --check
 
 lock: dev  ## Pin and hash the dependencies again
 	@command -v uv >/dev/null || { echo "uv is needed: pip install uv"; exit 1; }

@@ -1,0 +1,216 @@
+"""One POST against real sockets: what it tells, and that nothing escapes."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import trustme
+from urllib3.util.connection import is_connection_dropped
+
+from demo.stack import eventually
+from worker.delivery import Courier
+from worker.errors import SettingsError
+from worker.paper import Mischief, PaperServer
+from worker.verdict import Verdict
+
+BODY = b'{"connectorName":"a","connectorToken":"token-for-tests","action":"buy","fixed":"1"}'
+
+
+@pytest.fixture
+def courier(paper: PaperServer) -> Iterator[Courier]:
+    one = Courier(paper.webhook_url, deadline=1.0, connect_timeout=0.5)
+    yield one
+    one.close()
+
+
+@pytest.fixture
+def raw_endpoint() -> Iterator[Callable[[bytes], str]]:
+    """An endpoint that answers with any bytes whatever."""
+    listeners: list[socket.socket] = []
+
+    def serve(answer: bytes) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listeners.append(listener)
+
+        def run() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    received = b""
+                    while not received.endswith(BODY):
+                        received += connection.recv(65536)
+                    connection.sendall(answer)
+
+        threading.Thread(target=run, daemon=True).start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}/hook"
+
+    yield serve
+    for listener in listeners:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+def test_connections_are_kept(courier: Courier, paper: PaperServer) -> None:
+    attempts = [courier.post(BODY) for _ in range(5)]
+    assert [one.reused for one in attempts] == [False, True, True, True, True]
+    assert len({one.connection for one in paper.receipts}) == 1
+
+
+def test_a_connection_idle_for_long_is_not_trusted(paper: PaperServer) -> None:
+    courier = Courier(paper.webhook_url, max_idle=0.0)
+    assert [courier.post(BODY).reused for _ in range(3)] == [False] * 3
+    courier.close()
+
+
+def test_a_connection_the_server_closed_is_noticed_before_use(paper: PaperServer, courier: Courier) -> None:
+    paper.mischief = Mischief.from_text("close")
+    for _ in range(10):
+        attempt = courier.post(BODY)
+        assert (attempt.verdict, attempt.reused) == (Verdict.ACCEPTED, False)
+        pools = courier._adapter.poolmanager.pools
+        kept = next(one for key in pools.keys() for one in pools[key].pool.queue if one is not None)
+        eventually(lambda one=kept: is_connection_dropped(one), within=5, what="the close has arrived")
+
+
+@pytest.mark.parametrize(
+    ("mischief", "why"),
+    [
+        ("hang:seconds=10", "timeout"),
+        ("drip:every=0.3", "timeout"),
+        ("reset", "connection reset"),
+        ("huge", "200 with an oversized answer"),
+        ("body:body=nope", "200 with another answer"),
+        ("500", "500"),
+    ],
+)
+def test_why_an_order_is_unknown(paper: PaperServer, courier: Courier, mischief: str, why: str) -> None:
+    paper.mischief = Mischief.from_text(mischief)
+    began = time.monotonic()
+    attempt = courier.post(BODY)
+    assert (attempt.verdict, attempt.why) == (Verdict.UNKNOWN, why)
+    assert time.monotonic() - began < 2.0, "the deadline is total"
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict"),
+    [
+        (b"", Verdict.UNKNOWN),
+        (b"garbage\r\n\r\n", Verdict.UNKNOWN),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", Verdict.UNKNOWN),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: zwei\r\n\r\nok", Verdict.ACCEPTED),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nok\r\n", Verdict.UNKNOWN),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", Verdict.ACCEPTED),
+        (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\nok", Verdict.UNKNOWN),
+        (b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000 + b"\r\n\r\nok", Verdict.UNKNOWN),
+        (b"HTTP/1.1 302 Found\r\nLocation: http://[bad\r\nContent-Length: 0\r\n\r\n", Verdict.REJECTED),
+        (b"HTTP/1.1 429 Slow\r\nRetry-After: never\r\nContent-Length: 0\r\n\r\n", Verdict.UNSENT),
+        (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Verdict.ACCEPTED),
+        (b"HTTP/1.0 200 OK\r\n\r\nok", Verdict.ACCEPTED),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000, Verdict.UNSENT),
+    ],
+)
+def test_whatever_comes_back_is_a_verdict(
+    raw_endpoint: Callable[[bytes], str], answer: bytes, verdict: Verdict
+) -> None:
+    courier = Courier(raw_endpoint(answer), deadline=1.0)
+    assert courier.post(BODY).verdict is verdict
+    courier.close()
+
+
+def test_nothing_is_sent_without_leave(paper: PaperServer, courier: Courier) -> None:
+    attempt = courier.post(BODY, may_begin=lambda: False)
+    assert attempt.verdict is None
+    assert courier.post(BODY).verdict is Verdict.ACCEPTED
+    assert len(paper.receipts) == 1, "not even half of the withheld one"
+
+
+def test_leave_is_asked_after_connecting(paper: PaperServer, courier: Courier) -> None:
+    asked = []
+
+    def may_begin() -> bool:
+        asked.append(time.monotonic())
+        return True
+
+    courier.post(BODY, may_begin=may_begin)
+    assert len(asked) == 1
+    assert asked[0] <= paper.receipts[0].received_mono
+
+
+@pytest.mark.parametrize("url", ["ftp://host/x", "api.example.com/hook", "http:///x", ""])
+def test_an_address_that_is_none_is_refused(url: str) -> None:
+    with pytest.raises(SettingsError, match="SIGNALS_ENDPOINT_URL"):
+        Courier(url)
+
+
+class _Hook(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Quiet."""
+
+
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_: object) -> None:
+        """A handshake that the client refuses is what the test is about."""
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def tls_endpoint(authority: trustme.CA) -> Iterator[str]:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+    server = _QuietServer(("127.0.0.1", 0), _Hook)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"https://127.0.0.1:{server.server_port}/hook"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_tls_with_a_trusted_certificate(tls_endpoint: str, authority: trustme.CA, tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(file))
+    courier = Courier(tls_endpoint, ca_file=str(file))
+    assert courier.post(BODY).verdict is Verdict.ACCEPTED
+    courier.close()
+
+
+def test_tls_with_an_unknown_certificate_sends_nothing(tls_endpoint: str) -> None:
+    courier = Courier(tls_endpoint)
+    attempt = courier.post(BODY)
+    assert (attempt.verdict, attempt.why) == (Verdict.UNSENT, "TLS certificate not trusted")
+    courier.close()
+
+
+def test_the_environment_has_no_say(
+    paper: PaperServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    (tmp_path / "netrc").write_text("machine 127.0.0.1 login me password secret\n")
+    courier = Courier(paper.webhook_url)
+    assert courier.post(BODY).verdict is Verdict.ACCEPTED
+    assert "Authorization" not in paper.receipts[0].headers
+    courier.close()
