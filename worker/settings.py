@@ -161,7 +161,7 @@ def load_settings(**overrides: Any) -> Settings:
         raise SettingsError(f"{FILE_VARIABLE}: there is no file {file}")
     _refuse_unknown(os.environ)
     try:
-        return Settings(_env_file=file, **overrides)  # type: ignore[call-arg]
+        return Settings(_env_file=file, **overrides)
     except ValidationError as error:
         raise SettingsError(_explain(error)) from None
 

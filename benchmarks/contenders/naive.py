@@ -31,7 +31,7 @@ class Order(BaseModel):
     clientOrderId: str  # noqa: N815
 
 
-@app.task(name="naive.post")
+@app.task(name="naive.post")  # type: ignore[untyped-decorator]
 def post(message: dict[str, Any]) -> None:
     order = Order.model_validate(message)
     key = f"naive:{order.connectorName}:{order.clientOrderId}"

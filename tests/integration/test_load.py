@@ -81,8 +81,10 @@ class Desk:
         """The line numbers of all signals in Redis, lane by lane in order."""
         found: list[int] = []
         for number in range(CONNECTORS):
-            ids = client.lrange(f"{self._prefix}lane:c{number}", 0, -1)
-            bodies = client.mget([f"{self._prefix}body:{name.decode()}" for name in ids]) if ids else []
+            ids: list[Any] = client.lrange(f"{self._prefix}lane:c{number}", 0, -1)
+            bodies: list[Any] = (
+                client.mget([f"{self._prefix}body:{name.decode()}" for name in ids]) if ids else []
+            )
             lines = [int(json.loads(body)["log"]) for body in bodies]
             assert lines == sorted(lines)
             found += lines

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from demo.stack import cli, eventually, free_port
 from producers import QueueUnavailable, SignalProducer
 from worker.lanes import Lanes, Outcome, Settlement
 from worker.lanes.keys import RING_QUEUE, WAKE_QUEUE
-from worker.settings import Settings
+from worker.settings import load_settings
 
 TOKEN = "0e9f7a52-8d53-4c6a-9f0e-3b1f7a2c4d5e"
 
@@ -32,7 +33,7 @@ def order(number: int = 1, connector: str = "alpha", **fields: Any) -> dict[str,
 
 @pytest.fixture
 def producer(redis_url: str, prefix: str) -> Iterator[SignalProducer]:
-    with SignalProducer(settings=Settings(redis_url=redis_url, prefix=prefix)) as made:
+    with SignalProducer(settings=load_settings(redis_url=redis_url, prefix=prefix)) as made:
         yield made
 
 
@@ -142,16 +143,19 @@ def test_idempotency_keys_are_a_namespace_of_their_own(producer: SignalProducer)
 def test_many(producer: SignalProducer, client: redis.Redis, prefix: str) -> None:
     """Order is kept over batches, duplicates are found in them and across them."""
     signals = [order(number, connector=f"c{number % 7}") for number in range(1200)]
-    receipts = producer.send([*signals[:600], {"action": "buy"}, *signals[600:], signals[0], signals[-1]])
+    bad: dict[str, object] = {"action": "buy"}
+    receipts = producer.send([*signals[:600], bad, *signals[600:], signals[0], signals[-1]])
     statuses = [receipt.status for receipt in receipts]
     assert statuses == ["accepted"] * 600 + ["invalid"] + ["accepted"] * 600 + ["duplicate"] * 2
     ids = [receipt.id for receipt in receipts if receipt.connector == "c3" and receipt.id]
-    assert [item.decode() for item in client.lrange(f"{prefix}lane:c3", 0, -1)] == ids
+    assert client.lrange(f"{prefix}lane:c3", 0, -1) == [str(name).encode() for name in ids]
     assert receipts[-1].first_id == receipts[-3].id
 
 
 def test_without_a_server_it_says_so_in_time(prefix: str) -> None:
-    settings = Settings(redis_url=f"redis://127.0.0.1:{free_port()}/0", prefix=prefix, redis_patience=0.3)
+    settings = load_settings(
+        redis_url=f"redis://127.0.0.1:{free_port()}/0", prefix=prefix, redis_patience=0.3
+    )
     with SignalProducer(settings=settings) as producer:
         started = time.monotonic()
         with pytest.raises(QueueUnavailable, match="SIGNALS_REDIS_URL") as caught:
@@ -162,12 +166,23 @@ def test_without_a_server_it_says_so_in_time(prefix: str) -> None:
             producer.send([order()])
 
 
+def test_a_server_that_never_answers_is_given_up_on(prefix: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"redis://127.0.0.1:{silent.getsockname()[1]}/0"
+        settings = load_settings(redis_url=url, prefix=prefix, redis_patience=0.3, redis_timeout=0.2)
+        with SignalProducer(settings=settings) as producer:
+            started = time.monotonic()
+            with pytest.raises(QueueUnavailable, match="does not answer"):
+                producer.send(order())
+            assert time.monotonic() - started < 3
+
+
 def test_an_accepted_signal_needs_no_ring(
     redis_url: str, prefix: str, client: redis.Redis, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A broker that takes no message costs latency, not the signal."""
     client.set(f"{prefix}{RING_QUEUE}", "not a list")
-    with SignalProducer(settings=Settings(redis_url=redis_url, prefix=prefix)) as producer:
+    with SignalProducer(settings=load_settings(redis_url=redis_url, prefix=prefix)) as producer:
         assert producer.send(order()).status == "accepted"
     assert "ring lost" in caplog.text
 

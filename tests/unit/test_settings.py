@@ -99,6 +99,9 @@ def test_a_shutdown_must_outlast_the_deadline(monkeypatch: pytest.MonkeyPatch) -
 
 def test_a_password_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert masked("redis://user:secret@host:1/0") == "redis://user:***@host:1/0"
+    assert masked("redis://:sec@ret/x@host/0") == "redis://:***@host/0"
+    assert masked("redis://host/0?password=secret&db=1") == "redis://host/0?password=***&db=1"
+    assert masked("redis://host:6379/0") == "redis://host:6379/0"
     with pytest.raises(SettingsError) as caught:
         connect("http://user:secret@host")
     assert "secret" not in str(caught.value)

@@ -53,7 +53,9 @@ def connect(url: str, *, timeout: float = 2.0) -> redis.Redis:
 
 def masked(url: str) -> str:
     """The URL without its password, fit for logs and errors."""
-    return re.sub(r"//([^:/@]*):[^@]*@", r"//\1:***@", url)
+    # The password may itself hold a colon, a slash or an @: it ends at the last one.
+    url = re.sub(r"//([^:/@]*):.*@", r"//\1:***@", url)
+    return re.sub(r"(password=)[^&]*", r"\1***", url)
 
 
 def is_passing(error: RedisError) -> bool:

@@ -109,7 +109,7 @@ TEXTS = st.lists(
 def test_reading_can_go_on_behind_any_row(reader: Reader, data: bytes) -> None:
     """Whatever the file holds: no line is lost, none is read twice, and line numbers stay right."""
     whole = HEAD + data
-    longest, rows_module.LONGEST_ROW = rows_module.LONGEST_ROW, 40  # type: ignore[attr-defined]
+    longest, rows_module.LONGEST_ROW = rows_module.LONGEST_ROW, 40
     try:
         found = read(reader, whole)
         for done, row in enumerate(found, 1):
@@ -119,7 +119,7 @@ def test_reading_can_go_on_behind_any_row(reader: Reader, data: bytes) -> None:
             )
             assert told(read(reader, whole, row.end)) == told(found[done:])
     finally:
-        rows_module.LONGEST_ROW = longest  # type: ignore[attr-defined]
+        rows_module.LONGEST_ROW = longest
     kept = b"".join(row.raw for row in found)
     header = HEAD if reader is read_csv else b""
     assert [line for line in kept.splitlines() if line.strip()] == [

@@ -12,7 +12,7 @@ from producers import Interrupted, InvalidSignal, QueueUnavailable, Receipt, Sig
 from worker.contract import parse
 from worker.errors import QueueUnusable
 from worker.lanes import Admission, AdmitAnswer, Admitted
-from worker.settings import Settings
+from worker.settings import load_settings
 
 
 class NotedQueue:
@@ -57,7 +57,7 @@ def bell() -> NotedBell:
 
 @pytest.fixture
 def producer(queue: NotedQueue, bell: NotedBell) -> Iterator[SignalProducer]:
-    settings = Settings(redis_url="redis://127.0.0.1:1/0", dedup_window=100)
+    settings = load_settings(redis_url="redis://127.0.0.1:1/0", dedup_window=100)
     with SignalProducer(settings=settings, queue=queue, bell=bell) as made:
         yield made
 
@@ -120,7 +120,8 @@ def test_what_counts_as_many(producer: SignalProducer, many: Any, count: int) ->
 
 
 def test_bad_ones_stop_nobody_and_order_is_kept(producer: SignalProducer, queue: NotedQueue) -> None:
-    receipts = producer.send([order("a"), order("b", percent="-1"), 5, order("c"), "{"])  # type: ignore[list-item]
+    mixed: list[Any] = [order("a"), order("b", percent="-1"), 5, order("c"), "{"]
+    receipts = producer.send(mixed)
     assert [receipt.status for receipt in receipts] == [
         "accepted",
         "invalid",

@@ -1,0 +1,187 @@
+"""From a signal and what its sender says beside it to what the queue takes, and back to a receipt. Pure."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from producers.receipts import Receipt, Status
+from worker.contract import (
+    Action,
+    OrderSignal,
+    PositionSyncSignal,
+    Rules,
+    Signal,
+    check,
+    effective_delay_ms,
+    fingerprint,
+    parse,
+    stored,
+    warnings,
+)
+from worker.errors import InvalidSignal
+from worker.lanes.records import Admission, Admitted
+from worker.policy import Policy, action_of, classify, drops, max_age
+
+Source: TypeAlias = Mapping[str, object] | bytes | bytearray | memoryview | str | Signal
+"""One signal as a sender may give it: a mapping with the JSON names, a JSON text, or a parsed signal."""
+
+LONGEST_KEY = 255
+"""Characters of an idempotency key."""
+LONGEST_SECONDS = 604_800.0
+"""The longest maximum age and dedup window: a week."""
+
+_REFERS = (Action.CANCEL, Action.CANCEL_ALL)
+
+
+def new_id() -> str:
+    """A name for a signal that no other has."""
+    return uuid.uuid4().hex
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """One signal, not yet looked at, and what its sender says beside it.
+
+    ``source`` may be the InvalidSignal that reading it gave: then that is its receipt. ``id`` is chosen
+    before Redis is asked, so that asking again after a lost reply changes nothing.
+    """
+
+    source: object
+    key: str | None = None
+    """Idempotency key, scoped by connector."""
+    id: str = field(default_factory=new_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What holds for all signals of a call. Durations in seconds."""
+
+    rules: Rules
+    policy: Policy
+    window: float
+    """How long clientOrderIds and idempotency keys are remembered, from admission."""
+    max_age: float | None = None
+    """Overrides how long after its due time a signal may be posted."""
+    platform_delays: bool = False
+    """The platform waits out ``delaySeconds``, so that here every signal is due at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A valid signal, ready to be admitted."""
+
+    admission: Admission
+    warnings: tuple[str, ...]
+
+
+def prepare(draft: Draft, terms: Terms) -> Prepared | InvalidSignal:
+    """Check a draft and translate it; what is wrong with it is an answer, so that others go on."""
+    try:
+        signal = _signal(draft.source, terms.rules)
+        return Prepared(_admission(signal, draft.id, checked_key(draft.key), terms), warnings(signal))
+    except InvalidSignal as error:
+        return error.with_traceback(None)
+
+
+def receipt_for(prepared: Prepared, answer: Admitted) -> Receipt:
+    """What the queue's answer means to the sender."""
+    admission = prepared.admission
+    # Held by ourselves: an earlier try of this very signal came through and has been finished since.
+    if answer.status == Status.ACCEPTED or (
+        answer.status == Status.DUPLICATE and answer.first_id == admission.id
+    ):
+        return Receipt(
+            Status.ACCEPTED,
+            id=admission.id,
+            connector=admission.connector,
+            warnings=prepared.warnings,
+            due_in=admission.delay_ms / 1000,
+        )
+    error = None
+    if answer.status == Status.CONFLICT:
+        error = (
+            f"its clientOrderId or idempotency key belongs to a different signal, {answer.first_id}"
+            f" ({answer.state}): send it under a new one"
+        )
+    return Receipt(
+        Status(answer.status),
+        connector=admission.connector,
+        error=error,
+        first_id=answer.first_id,
+        state=answer.state,
+        warnings=prepared.warnings,
+    )
+
+
+def refusal(error: InvalidSignal) -> Receipt:
+    """The receipt of a signal that breaks the contract."""
+    return Receipt(Status.INVALID, error=str(error))
+
+
+def checked_key(key: str | None) -> str | None:
+    """An idempotency key that may be used; raises InvalidSignal (which does not show it)."""
+    if key is None:
+        return None
+    if not isinstance(key, str) or not 1 <= len(key) <= LONGEST_KEY or not key.isprintable():
+        raise InvalidSignal(f"the idempotency key must be 1 to {LONGEST_KEY} printable characters")
+    return key
+
+
+def checked_seconds(name: str, value: float | None) -> float | None:
+    """A duration argument that may be used; raises InvalidSignal."""
+    if value is not None and not 0 < value <= LONGEST_SECONDS:
+        raise InvalidSignal(
+            f"{name} must be more than 0 and at most {LONGEST_SECONDS:g} seconds, got {value}"
+        )
+    return value
+
+
+def _signal(source: object, rules: Rules) -> Signal:
+    if isinstance(source, InvalidSignal):
+        raise source
+    if isinstance(source, OrderSignal | PositionSyncSignal):
+        check(source, rules)
+        return source
+    return parse(source, rules)  # type: ignore[arg-type]  # it refuses what is no signal by itself
+
+
+def _admission(signal: Signal, id_: str, key: str | None, terms: Terms) -> Admission:
+    body = stored(signal)
+    # The worker holds the stored form against the same limit: refuse now what it would refuse then.
+    if len(body) > terms.rules.max_bytes:
+        raise InvalidSignal(f"the signal has {len(body)} bytes, the limit is {terms.rules.max_bytes}")
+    action_class = classify(signal)
+    age = max_age(action_class, terms.policy) if terms.max_age is None else terms.max_age
+    order_id, target = _order_and_target(signal)
+    return Admission(
+        id=id_,
+        connector=signal.connector_name,
+        action=action_of(signal),
+        action_class=action_class.value,
+        delay_ms=0 if terms.platform_delays else effective_delay_ms(signal),
+        window_ms=_ms(terms.window),
+        fingerprint=fingerprint(signal),
+        body=body.decode(),
+        max_age_ms=None if age is None else _ms(age),
+        order_id=order_id,
+        idempotency_key=key,
+        drops=drops(signal, terms.policy),
+        target=target,
+    )
+
+
+def _order_and_target(signal: Signal) -> tuple[str | None, str | None]:
+    """The clientOrderId under which an order is placed, and the one a cancel refers to."""
+    if not isinstance(signal, OrderSignal):
+        return None, None
+    if signal.action in _REFERS:
+        return None, signal.client_order_id if signal.action is Action.CANCEL else None
+    return signal.client_order_id, None
+
+
+def _ms(seconds: float) -> int:
+    # At least 1: Redis refuses an expiry of 0.
+    return max(1, round(seconds * 1000))

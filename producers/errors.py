@@ -1,0 +1,54 @@
+"""What a producer adds to the tree in ``worker.errors``.
+
+SignalsError
+└── Interrupted              a send stopped part-way; ``receipts`` tells how far it came
+    ├── InterruptedUnavailable   … is a QueueUnavailable too: try again
+    └── InterruptedUnusable      … is a QueueUnusable too: mend Redis first
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from producers.receipts import Receipt
+from worker.errors import QueueUnavailable, QueueUnusable, SignalsError
+
+
+class Interrupted(SignalsError):
+    """A send stopped part-way.
+
+    ``receipts`` are certain: one for each of the first signals of the call, in order. The signals after them
+    may or may not have been taken; repeating those with the same clientOrderId or idempotency key is safe.
+    """
+
+    receipts: list[Receipt]
+
+    def __init__(self, text: str, receipts: Sequence[Receipt] = ()) -> None:
+        super().__init__(text)
+        self.receipts = list(receipts)
+
+
+class InterruptedUnavailable(Interrupted, QueueUnavailable):
+    """Redis did not answer in time."""
+
+
+class InterruptedUnusable(Interrupted, QueueUnusable):
+    """Redis refuses."""
+
+
+def interrupted(error: QueueUnavailable | QueueUnusable, receipts: Sequence[Receipt]) -> Interrupted:
+    """The error for a send that ``error`` cut short after ``receipts``."""
+    reason = " ".join(str(error).split()).rstrip(".")
+    if isinstance(error, QueueUnavailable):
+        reason += " (is SIGNALS_REDIS_URL right, and does it run?)"
+    rest = f"{len(receipts)} signals have their receipts, the others" if receipts else "what was sent"
+    text = (
+        f"{reason}; {rest} may or may not have been taken: sending again is safe with the same"
+        " clientOrderId or idempotency key, and may double orders without"
+    )
+    kind = InterruptedUnavailable if isinstance(error, QueueUnavailable) else InterruptedUnusable
+    return kind(text, receipts)
+
+
+class LoadError(SignalsError):
+    """A file cannot be loaded, or not be gone on with: says why and what to do."""

@@ -1,0 +1,187 @@
+"""Loads one file: reads, sends batch by batch, notes how far it came."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import BinaryIO, Literal, Protocol
+
+from producers.admission import Draft, Terms
+from producers.errors import Interrupted, LoadError, interrupted
+from producers.load.progress import Progress, go_on
+from producers.load.rejects import Reject, RejectsFile
+from producers.load.rows import Row
+from producers.load.source import FORMATS, identify, opened, require_text
+from producers.producer import BATCH
+from producers.receipts import Receipt
+from worker.errors import QueueUnavailable, QueueUnusable
+
+BATCH_BYTES = 4 << 20
+"""A batch ends when it holds so much, however few lines that are: bounds memory."""
+
+
+class Sender(Protocol):
+    """The part of ``SignalProducer`` that loading needs."""
+
+    def admit(self, drafts: list[Draft], terms: Terms) -> list[Receipt]: ...
+
+
+class Watcher(Protocol):
+    """Is told how a load goes."""
+
+    def begun(self, progress: Progress) -> None:
+        """About to read on from there."""
+        ...
+
+    def advanced(self, progress: Progress) -> None:
+        """A batch is done and noted."""
+        ...
+
+    def refused(self, reject: Reject) -> None:
+        """A line was set aside."""
+        ...
+
+    def warned(self, line: int, text: str) -> None:
+        """A line was taken that is probably not meant so."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to load and how."""
+
+    path: Path
+    format: str
+    """One of ``source.FORMATS``."""
+    progress_path: Path
+    rejects_path: Path
+    terms: Terms
+    again: bool = False
+    unsure: Literal["send", "skip"] | None = None
+
+
+class Loader:
+    """Loads one file, once. ``stop`` is asked between batches whether to leave the rest for later."""
+
+    def __init__(
+        self,
+        job: Job,
+        sender: Sender,
+        watcher: Watcher,
+        *,
+        stop: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._job = job
+        self._sender = sender
+        self._watcher = watcher
+        self._stop = stop
+        self._clock = clock
+
+    def run(self) -> Progress:
+        """Load what is not yet loaded; the answer's state is ``done``, or ``stopped`` if it was told to.
+
+        Raises LoadError for a file that cannot be (re)loaded, and Interrupted for trouble with Redis. The
+        same run can then be gone on with later, and sends nothing twice.
+        """
+        with opened(self._job.path) as file:
+            require_text(file, self._job.path)
+            progress, skip = self._start(file)
+            rejects = RejectsFile(self._job.rejects_path, progress.run, after=progress.place.line)
+            batches = _batches(FORMATS[self._job.format](file, progress.place))
+            # A file that cannot be read at all must not leave traces: it will be mended and loaded anew.
+            first = list(islice(batches, 1))
+            # The run's name must outlive us before anything is sent under it.
+            progress.save(self._job.progress_path)
+            self._watcher.begun(progress)
+            for batch in chain(first, batches):
+                progress = (
+                    self._skip(batch, progress, rejects) if skip else self._send(batch, progress, rejects)
+                )
+                skip = False
+                self._watcher.advanced(progress)
+                if self._stop():
+                    return self._saved(replace(progress, state="stopped"))
+            self._require_unchanged(file, progress)
+            return self._saved(replace(progress, state="done"))
+
+    def _start(self, file: BinaryIO) -> tuple[Progress, bool]:
+        """The run to work on, and whether its first batch is to be skipped."""
+        job, now = self._job, self._clock()
+        identity = identify(file)
+        previous = None if job.again else Progress.read(job.progress_path)
+        known = go_on(previous, identity, name=str(job.path), now=now, unsure=job.unsure)
+        if known is None:
+            return Progress(identity=identity, window=job.terms.window, saved_at=now), False
+        if known.state == "stopped":
+            return replace(known, state="running", window=job.terms.window, saved_at=now), False
+        # Its batch may have been taken as early as then: it is forgotten no later for our trying again.
+        skip = job.unsure == "skip" and known.forgotten(now)
+        return replace(known, window=min(known.window, job.terms.window)), skip
+
+    def _send(self, batch: list[Row], progress: Progress, rejects: RejectsFile) -> Progress:
+        drafts = [Draft(row.source, progress.key(row.line), progress.id(row.line)) for row in batch]
+        try:
+            receipts = self._sender.admit(drafts, self._job.terms)
+        except (QueueUnavailable, QueueUnusable) as error:
+            raise _resumable(error, progress) from error
+        refused = [
+            Reject(row, receipt.status.value, receipt.error or "")
+            for row, receipt in zip(batch, receipts, strict=True)
+            if not receipt.ok
+        ]
+        self._set_aside(refused, rejects)
+        for row, receipt in zip(batch, receipts, strict=True):
+            for text in receipt.warnings if receipt.ok else ():
+                self._watcher.warned(row.line, text)
+        counters = progress.counters.with_receipts(receipts)
+        return self._saved(replace(progress, place=batch[-1].end, counters=counters))
+
+    def _skip(self, batch: list[Row], progress: Progress, rejects: RejectsFile) -> Progress:
+        why = "may have been taken already: look at the queue before you send it again"
+        self._set_aside([Reject(row, "unsure", why) for row in batch], rejects)
+        counters = replace(progress.counters, unsure=progress.counters.unsure + len(batch))
+        return self._saved(replace(progress, place=batch[-1].end, counters=counters))
+
+    def _set_aside(self, refused: list[Reject], rejects: RejectsFile) -> None:
+        rejects.append(refused)
+        for reject in refused:
+            self._watcher.refused(reject)
+
+    def _saved(self, progress: Progress) -> Progress:
+        progress = replace(progress, window=self._job.terms.window, saved_at=self._clock())
+        progress.save(self._job.progress_path)
+        return progress
+
+    def _require_unchanged(self, file: BinaryIO, progress: Progress) -> None:
+        if identify(file) != progress.identity:
+            raise LoadError(
+                f"{self._job.path} changed while it was loaded: what stood there up to line"
+                f" {progress.place.line} was sent, so check that; put further signals into a new file"
+            )
+
+
+def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
+    """Cut the rows into batches, at the same places whenever reading starts at the same place."""
+    batch: list[Row] = []
+    size = 0
+    for row in rows:
+        batch.append(row)
+        size += len(row.raw)
+        if len(batch) == BATCH or size >= BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _resumable(error: QueueUnavailable | QueueUnusable, progress: Progress) -> Interrupted:
+    reason = " ".join(str(error).split()).rstrip(".")
+    text = (
+        f"{reason}; stopped behind line {progress.place.line}:"
+        " run the same command to go on there, nothing is sent twice"
+    )
+    return type(interrupted(error, ()))(text)

@@ -1,0 +1,196 @@
+"""The library's face: send signals, get receipts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from types import TracebackType
+from typing import TYPE_CHECKING, Protocol, Self, overload
+
+from producers.admission import (
+    Draft,
+    Prepared,
+    Source,
+    Terms,
+    checked_seconds,
+    prepare,
+    receipt_for,
+    refusal,
+)
+from producers.errors import interrupted
+from producers.inputs import Keys, Many, S, Text, drafts_of
+from producers.receipts import Receipt
+from worker.contract import Signal
+from worker.errors import QueueUnavailable, QueueUnusable
+from worker.lanes import Admission, AdmitAnswer, Lanes
+from worker.lanes.redis import connect
+from worker.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from celery import Celery
+
+    from worker.ports import Bell
+
+BATCH = 500
+"""Signals per call to Redis: few enough not to hold it up, enough to make the round trip cheap."""
+
+
+class Queue(Protocol):
+    """The part of ``worker.lanes.Lanes`` that sending needs."""
+
+    def admit(self, batch: Sequence[Admission]) -> AdmitAnswer: ...
+
+
+class SignalProducer:
+    """Validates signals and puts them on the queue. Safe to share between threads; one per process.
+
+    No connection is opened before the first ``send``. Use it as a context manager, or call ``close``.
+    """
+
+    def __init__(
+        self,
+        redis_url: str | None = None,
+        *,
+        settings: Settings | None = None,
+        queue: Queue | None = None,
+        bell: Bell | None = None,
+    ) -> None:
+        """``redis_url`` overrides the one of ``settings``, which default to the SIGNALS_… environment.
+
+        ``queue`` and ``bell`` replace Redis and Celery, for tests. Raises SettingsError.
+        """
+        settings = settings or load_settings(**({"redis_url": redis_url} if redis_url else {}))
+        url = redis_url or settings.redis_url
+        self._settings = settings
+        self._closed = False
+        self._client = connect(url, timeout=settings.redis_timeout)
+        self._queue = queue or Lanes(
+            self._client,
+            prefix=settings.prefix,
+            timing=settings.timing(),
+            patience=settings.redis_patience,
+        )
+        self._app: Celery | None = None
+        if bell is None:
+            from worker.rings import CeleryBell, make_app  # Celery takes half a second to import
+
+            self._app = make_app(url, settings.prefix, horizon=settings.horizon)
+            bell = CeleryBell(self._app)
+        self._bell = bell
+
+    @overload
+    def send(
+        self,
+        signal: Mapping[str, object] | Signal,
+        *,
+        idempotency_key: str | None = None,
+        max_age: float | None = None,
+        dedup_window: float | None = None,
+    ) -> Receipt: ...
+
+    @overload
+    def send(
+        self,
+        signal: Many[S],
+        *,
+        idempotency_key: Sequence[str | None] | None = None,
+        max_age: float | None = None,
+        dedup_window: float | None = None,
+    ) -> list[Receipt]: ...
+
+    @overload
+    def send(
+        self,
+        signal: Text,
+        *,
+        idempotency_key: Keys = None,
+        max_age: float | None = None,
+        dedup_window: float | None = None,
+    ) -> Receipt | list[Receipt]: ...
+
+    def send(
+        self,
+        signal: Source | Many[S],
+        *,
+        idempotency_key: Keys = None,
+        max_age: float | None = None,
+        dedup_window: float | None = None,
+    ) -> Receipt | list[Receipt]:
+        """Put one signal or many on the queue.
+
+        One is a mapping, a parsed signal, or a JSON object as text or bytes; it gives one receipt. Many is a
+        list, a tuple or an iterator of these (read as it goes, 500 at a time), or a JSON array or JSON lines
+        as text or bytes; it gives a list of receipts in the same order. A bad signal gets an ``invalid``
+        receipt and stops nobody.
+
+        ``idempotency_key``: the sender's own name for the signal, per connector; with many signals a
+        sequence of as many names (None: without), because one name for all would make duplicates of them;
+        a bad name among these gives an ``invalid`` receipt.
+        ``max_age``: seconds after its due time that a signal may still be posted; default: the policy's.
+        ``dedup_window``: seconds that ids are remembered; default: SIGNALS_DEDUP_WINDOW.
+
+        Raises InvalidSignal, with nothing sent, when an argument beside the signals is bad; Interrupted
+        (as QueueUnavailable or QueueUnusable) when Redis fails: it carries the receipts that are certain.
+        What an iterator itself raises passes through; the full batches before it have then been sent.
+        """
+        terms = self.terms(max_age=max_age, dedup_window=dedup_window)
+        drafts = drafts_of(signal, idempotency_key, terms.rules)
+        if isinstance(drafts, Draft):
+            return self._all([[drafts]], terms)[0]
+        return self._all(iter(lambda: list(islice(drafts, BATCH)), []), terms)
+
+    def terms(self, *, max_age: float | None = None, dedup_window: float | None = None) -> Terms:
+        """What holds for a call with these arguments. Raises InvalidSignal for bad ones."""
+        settings = self._settings
+        return Terms(
+            rules=settings.rules(),
+            policy=settings.policy(),
+            window=checked_seconds("dedup_window", dedup_window) or settings.dedup_window,
+            max_age=checked_seconds("max_age", max_age),
+            platform_delays=settings.platform_delays,
+        )
+
+    def admit(self, drafts: Sequence[Draft], terms: Terms) -> list[Receipt]:
+        """Send one batch, for callers who choose ids and batches themselves (at most ``BATCH`` at a time).
+
+        Sending the same drafts again is safe while their ids are remembered. Raises QueueUnavailable or
+        QueueUnusable; the batch may then have been taken all the same.
+        """
+        if self._closed:
+            raise RuntimeError("this SignalProducer is closed: make a new one")
+        prepared = [prepare(draft, terms) for draft in drafts]
+        valid = [item for item in prepared if isinstance(item, Prepared)]
+        receipts = iter(self._admit(valid)) if valid else iter(())
+        return [next(receipts) if isinstance(item, Prepared) else refusal(item) for item in prepared]
+
+    def close(self) -> None:
+        """Give the connections back. Calling it again does nothing; sending afterwards is an error."""
+        self._closed = True
+        self._client.close()
+        if self._app is not None:
+            self._app.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _all(self, batches: Iterable[list[Draft]], terms: Terms) -> list[Receipt]:
+        receipts: list[Receipt] = []
+        for batch in batches:
+            try:
+                receipts += self.admit(batch, terms)
+            except (QueueUnavailable, QueueUnusable) as error:
+                raise interrupted(error, receipts) from error
+        return receipts
+
+    def _admit(self, valid: Sequence[Prepared]) -> list[Receipt]:
+        answer = self._queue.admit([item.admission for item in valid])
+        if answer.rings:
+            self._bell.ring(answer.rings)
+        if answer.slots_ms:
+            self._bell.wake(answer.slots_ms, answer.now_ms)
+        return [receipt_for(item, result) for item, result in zip(valid, answer.results, strict=True)]
