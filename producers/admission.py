@@ -22,8 +22,8 @@ from worker.contract import (
     warnings,
 )
 from worker.errors import InvalidSignal
-from worker.lanes.records import Admission, Admitted
 from worker.policy import Policy, action_of, classify, drops, max_age
+from worker.records import Admission, Admitted
 
 Source: TypeAlias = Mapping[str, object] | bytes | bytearray | memoryview | str | Signal
 """One signal as a sender may give it: a mapping with the JSON names, a JSON text, or a parsed signal."""

@@ -23,8 +23,8 @@ from typing import TypeVar
 from worker.errors import QueueUnavailable, QueueUnusable
 from worker.events import Observer
 from worker.handling import Handler, Job
-from worker.lanes.records import Answer, Deferral, Head, Outcome, Settlement
 from worker.ports import Bell, Queue
+from worker.records import Answer, Deferral, Head, Outcome, Settlement
 from worker.rooms import Room
 
 T = TypeVar("T")

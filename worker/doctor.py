@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import ipaddress
+import re
 import socket
+import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import certifi
 import redis
 
-from worker.errors import QueueUnusable, SignalsError
+from worker import diagnosis
+from worker.errors import QueueUnusable, SettingsError
 from worker.lanes.redis import connect, masked, translated
 from worker.settings import LIVE_ENDPOINT, Settings
 
 OLDEST_SERVER = (6, 2)
 CLOCK_TOLERANCE = 2.0
 """Seconds between this machine's clock and Redis' from which countdowns are noticeably off."""
+_FULL = 0.8
+"""Share of Redis' memory limit from which it is worth telling: at the limit it refuses signals."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +41,10 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "settings", f"prefix {settings.prefix!r}, {settings.threads} threads")
     try:
         yield from _examine_server(settings)
-    except SignalsError as error:
-        yield Finding("bad", "redis", f"{masked(settings.redis_url)}: {error}")
+    except SettingsError as error:
+        yield Finding("bad", "redis", str(error))
+    except Exception as error:  # noqa: BLE001 - whatever speaks there or not, this is the place to say so
+        yield Finding("bad", "redis", f"{masked(settings.redis_url)}: {diagnosis.of_redis(error)}")
     yield from _examine_endpoint(settings)
 
 
@@ -51,50 +60,92 @@ def require_safe_server(client: redis.Redis) -> None:
 def _examine_server(settings: Settings) -> Iterator[Finding]:
     client = connect(settings.redis_url, timeout=settings.redis_timeout)
     with translated():
-        started = time.time()
+        client.time()  # connects, so that the next call measures the clock alone
+        asked = time.time()
         seconds, micros = client.time()
+        answered = time.time()
         info = client.info()
     yield Finding("ok", "redis", f"{masked(settings.redis_url)} answers")
     yield from _examine_info(info)
-    skew = seconds + micros / 1e6 - started
-    level: Literal["ok", "warn"] = "warn" if abs(skew) > CLOCK_TOLERANCE else "ok"
-    yield Finding(level, "clock", f"{skew:+.3f} s between Redis and this machine")
+    yield _examine_clock(seconds + micros / 1e6, asked, answered)
     with translated():
-        client.eval("return redis.call('TIME')", 0)
-    yield Finding("ok", "scripts", "may be run")
+        client.eval("return redis.call('SET', KEYS[1], 1, 'PX', 1)", 1, f"{settings.prefix}check")
+    yield Finding("ok", "scripts", f"may be run, and may write keys {settings.prefix}…")
+
+
+def _examine_clock(redis_time: float, asked: float, answered: float) -> Finding:
+    skew = redis_time - (asked + answered) / 2
+    # The answer may have been on its way for all of that time.
+    off = max(0.0, abs(skew) - (answered - asked) / 2) > CLOCK_TOLERANCE
+    advice = ": set one of the clocks (NTP), or delayed signals start late" if off else ""
+    return Finding("warn" if off else "ok", "clock", f"{skew:+.3f} s between Redis and this machine{advice}")
 
 
 def _examine_info(info: dict[str, Any]) -> Iterator[Finding]:
     version = str(info.get("valkey_version") or info.get("redis_version", "0"))
-    old = tuple(int(part) for part in version.split(".")[:2]) < OLDEST_SERVER
+    old = tuple(int(part) for part in re.findall(r"\d{1,9}", version)[:2]) < OLDEST_SERVER
     wanted = ".".join(map(str, OLDEST_SERVER))
     yield Finding("bad" if old else "ok", "version", f"{version}{f', but {wanted} is needed' if old else ''}")
     policy = info.get("maxmemory_policy", "unknown")
     if policy == "noeviction":
         yield Finding("ok", "eviction", "never evicts")
     else:
-        yield Finding(
-            "bad",
-            "eviction",
-            f"Redis may evict signals (maxmemory-policy {policy}): set maxmemory-policy noeviction",
-        )
-    if info.get("aof_enabled"):
-        yield Finding("ok", "durability", "append-only file is on")
-    else:
-        yield Finding("warn", "durability", "appendonly is off: a restart of Redis loses accepted signals")
+        text = f"Redis may evict signals (maxmemory-policy {policy}): set maxmemory-policy noeviction"
+        yield Finding("bad", "eviction", text)
+    yield from _examine_durability(info)
     if info.get("role") not in ("master", None):
         yield Finding("bad", "role", "this server is a replica: connect to the primary")
+    if info.get("cluster_enabled"):
+        yield Finding("bad", "cluster", "Redis Cluster cannot run the scripts: use a single primary")
+
+
+def _examine_durability(info: dict[str, Any]) -> Iterator[Finding]:
+    used, limit = info.get("used_memory"), info.get("maxmemory")
+    if isinstance(used, int) and isinstance(limit, int) and limit and used > limit * _FULL:
+        text = f"{used / limit:.0%} of maxmemory are used: at 100% Redis refuses signals"
+        yield Finding("warn", "memory", text)
+    if not info.get("aof_enabled"):
+        yield Finding("warn", "durability", "appendonly is off: a restart of Redis loses accepted signals")
+    elif info.get("aof_last_write_status") == "err":
+        yield Finding("bad", "durability", "Redis cannot write its append-only file: look at its disk")
+    else:
+        yield Finding("ok", "durability", "append-only file is on")
 
 
 def _examine_endpoint(settings: Settings) -> Iterator[Finding]:
-    parts = urlsplit(settings.endpoint_url)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    name = f"{parts.scheme}://{parts.hostname}:{port}{parts.path}"
     try:
-        socket.create_connection((parts.hostname or "", port), timeout=settings.connect_timeout).close()
-    except OSError as error:
-        yield Finding("bad", "endpoint", f"{name} cannot be reached: {error}")
+        parts = urlsplit(settings.endpoint_url)
+        host, secure = parts.hostname or "", parts.scheme == "https"
+        port = parts.port or (443 if secure else 80)
+    except ValueError as error:
+        yield Finding("bad", "endpoint", f"SIGNALS_ENDPOINT_URL: {error}")
+        return
+    if parts.scheme not in ("http", "https") or not host:
+        yield Finding("bad", "endpoint", "SIGNALS_ENDPOINT_URL: must be an http:// or https:// address")
+        return
+    name = f"{parts.scheme}://{host}:{port}{parts.path}"
+    try:
+        _reach(host, port, settings, secure=secure)
+    except (OSError, UnicodeError) as error:
+        yield Finding("bad", "endpoint", f"{name}: {diagnosis.of_endpoint(error)}")
         return
     yield Finding("ok", "endpoint", f"{name} can be reached (nothing was posted)")
+    if not secure and not _is_loopback(host):
+        yield Finding("warn", "endpoint", "http:// is not encrypted: anybody on the way can read the tokens")
     if settings.endpoint_url == LIVE_ENDPOINT:
         yield Finding("warn", "endpoint", "this is the live endpoint: signals become orders")
+
+
+def _reach(host: str, port: int, settings: Settings, *, secure: bool) -> None:
+    with socket.create_connection((host, port), timeout=settings.connect_timeout) as sock:
+        if secure:
+            # The certificates that requests trusts when a worker posts.
+            trust = ssl.create_default_context(cafile=settings.endpoint_ca_file or certifi.where())
+            trust.wrap_socket(sock, server_hostname=host).close()
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

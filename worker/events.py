@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from worker.lanes.records import Ended, Head
+from worker.records import Ended, Head
 from worker.verdict import Attempt
 
 

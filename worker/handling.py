@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from worker.errors import InvalidSignal
 from worker.events import Observer
-from worker.lanes.records import Deferral, Head, Outcome, Settlement
 from worker.policy import ActionClass, Finish, Policy, decide
 from worker.ports import Poster
+from worker.records import Deferral, Head, Outcome, Settlement
 from worker.verdict import Attempt, Verdict
 
 
@@ -69,11 +69,14 @@ class Handler:
         try:
             return self._judge(job, self._attempt(job))
         except InvalidSignal as error:
-            return Settlement(job.head, Outcome.INVALID, str(error), more=self._more(job))
+            return self._unposted(job, Outcome.INVALID, str(error))
         except Expired:
-            return Settlement(
-                job.head, Outcome.EXPIRED, "expired before it could be posted", more=self._more(job)
-            )
+            return self._unposted(job, Outcome.EXPIRED, "expired before it could be posted")
+
+    def _unposted(self, job: Job, outcome: Outcome, why: str) -> Settlement:
+        # This attempt made no order; an earlier one still may have.
+        outcome = Outcome.UNKNOWN if job.head.unknowns else outcome
+        return Settlement(job.head, outcome, why, more=self._more(job))
 
     def _attempt(self, job: Job) -> Attempt:
         head = job.head

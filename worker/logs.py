@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Literal
 
-from worker.lanes.records import Ended, Head, Outcome
+from worker.records import Ended, Head, Outcome
 from worker.verdict import Attempt, Verdict
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}

@@ -13,7 +13,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from worker.contract import Action, OrderSignal, PositionSyncSignal, Signal
-from worker.lanes.records import Outcome
+from worker.records import Outcome
 from worker.verdict import Verdict
 
 POSITION_SYNC = "positionSync"

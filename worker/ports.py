@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
-from worker.lanes.records import CheckoutAnswer, DeferAnswer, Deferral, SettleAnswer, Settlement, WakeAnswer
+from worker.records import CheckoutAnswer, DeferAnswer, Deferral, SettleAnswer, Settlement, WakeAnswer
 from worker.verdict import Attempt
 
 

@@ -39,7 +39,7 @@ class Settings(BaseSettings):
     )
 
     redis_url: str = Field(
-        "redis://127.0.0.1:6379/0", description="Redis or Valkey: `redis://`, `rediss://` or `unix://`"
+        "redis://127.0.0.1:6379/0", description="Redis or Valkey, `redis://…` or `rediss://…` (TLS)"
     )
     prefix: str = Field(
         "signals:", pattern=r"^[!-~]{1,64}$", description="Start of every key; one per installation"

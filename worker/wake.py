@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from worker.events import Observer
-from worker.lanes.records import WakeAnswer
 from worker.ports import Bell, Calendar
+from worker.records import WakeAnswer
 
 
 class Waker:

@@ -78,7 +78,12 @@ def test_a_connection_the_server_closed_is_noticed_before_use(paper: PaperServer
         attempt = courier.post(BODY)
         assert (attempt.verdict, attempt.reused) == (Verdict.ACCEPTED, False)
         pools = courier._adapter.poolmanager.pools
-        kept = next(one for key in pools.keys() for one in pools[key].pool.queue if one is not None)
+        kept = next(  # the container of pools cannot be iterated itself
+            one
+            for key in pools.keys()  # noqa: SIM118
+            for one in pools[key].pool.queue
+            if one is not None
+        )
         eventually(lambda one=kept: is_connection_dropped(one), within=5, what="the close has arrived")
 
 

@@ -204,6 +204,17 @@ class TestCheckout:
         assert [head.id for head in heads] == [one.id, two.id]
         assert heads[0].body.encode("utf-8", "surrogateescape") == b"\xff\xfe{"
 
+    def test_what_may_have_been_taken_does_not_expire_into_certainty(self, desk: Desk) -> None:
+        close = signal(action="closeLong", action_class="full", max_age_ms=50, order_id="o1")
+        desk.admit(close)
+        head = desk.head()
+        assert head is not None
+        desk.lanes.defer([Deferral(head, 0, unknown=True)])
+        desk.until(desk.redis_ms() + 55)
+        assert desk.head() is None
+        assert desk.record(close.id)["outcome"] == "unknown"
+        assert desk.admit(signal(order_id="o1")) == ["duplicate"]
+
 
 class TestSettle:
     def test_an_accepted_signal_leaves_a_compact_record_and_its_claim(self, desk: Desk) -> None:
@@ -422,12 +433,12 @@ class TestCalendar:
         assert head is not None
         assert head.id == now.id
         assert desk.settle(head, more=True) == ("done", None)
-        desk.until(answer.now_ms + 60)
+        desk.until(answer.now_ms + 61)
         assert desk.lanes.wake().rings == ("acct",)
         head = desk.head()
         assert head is not None
         assert head.id == early.id
-        desk.until(answer.now_ms + 120)
+        desk.until(answer.now_ms + 121)
         _, head = desk.settle(head, more=True)
         assert head is not None
         assert head.id == late.id, "whoever touches a lane brings in what is due"
@@ -435,7 +446,7 @@ class TestCalendar:
     def test_what_fell_due_goes_before_what_is_admitted_after(self, desk: Desk) -> None:
         delayed, later = signal(delay_ms=20), signal()
         answer = desk.lanes.admit([delayed])
-        desk.until(answer.now_ms + 20)
+        desk.until(answer.now_ms + 21)
         desk.admit(later)
         head = desk.head()
         assert head is not None
@@ -444,7 +455,7 @@ class TestCalendar:
     def test_equal_due_times_keep_the_order_of_admission(self, desk: Desk) -> None:
         sent = [signal(delay_ms=30) for _ in range(12)]
         answer = desk.lanes.admit(sent)
-        desk.until(answer.now_ms + 30)
+        desk.until(answer.now_ms + 31)
         head, seen = desk.head(), []
         while head:
             seen.append(head.id)
@@ -454,7 +465,7 @@ class TestCalendar:
     def test_one_countdown_per_slot(self, desk: Desk) -> None:
         answer = desk.lanes.admit([signal(f"c{n}", delay_ms=1000) for n in range(100)])
         assert len(answer.slots_ms) == 1
-        assert 0 <= answer.slots_ms[0] - (answer.now_ms + 1000) < desk.timing.slot_ms
+        assert 0 <= answer.slots_ms[0] - (answer.now_ms + 1001) < desk.timing.slot_ms
 
     def test_nothing_is_armed_beyond_the_horizon_until_the_sweep(
         self, make_desk: Callable[..., Desk]
@@ -463,9 +474,9 @@ class TestCalendar:
         answer = desk.lanes.admit([signal(delay_ms=150)])
         assert answer.slots_ms == ()
         assert desk.lanes.sweep(1).slots_ms == ()
-        desk.until(answer.now_ms + 60)
+        desk.until(answer.now_ms + 61)
         (slot,) = desk.lanes.sweep(1).slots_ms
-        assert 0 <= slot - (answer.now_ms + 150) < desk.timing.slot_ms
+        assert 0 <= slot - (answer.now_ms + 151) < desk.timing.slot_ms
 
     def test_the_next_of_a_connector_is_armed_when_one_is_done(self, desk: Desk) -> None:
         answer = desk.lanes.admit([signal(delay_ms=20), signal(delay_ms=700)])
@@ -475,7 +486,7 @@ class TestCalendar:
     def test_more_than_one_call_handles_is_told(self, make_desk: Callable[..., Desk]) -> None:
         desk = make_desk(limit=3)
         answer = desk.lanes.admit([signal(f"c{n}", delay_ms=10) for n in range(7)])
-        desk.until(answer.now_ms + 10)
+        desk.until(answer.now_ms + 11)
         rounds = [desk.lanes.wake() for _ in range(3)]
         assert [one.more for one in rounds] == [True, True, False]
         assert sum(len(one.rings) for one in rounds) == 7

@@ -143,3 +143,12 @@ def test_what_is_no_signal_is_not_posted() -> None:
     assert case.poster.posted == []
     assert isinstance(result, Settlement)
     assert (result.outcome, result.why) == (Outcome.INVALID, "`action`: missing")
+
+
+def test_what_may_have_been_taken_is_unknown_however_its_last_attempt_ends() -> None:
+    case = Case()
+    case.now += 2.0
+    result = case.handle(make_head(expires_ms=2999, unknowns=1, action_class="full"))
+    assert case.poster.posted == []
+    assert isinstance(result, Settlement)
+    assert result.outcome is Outcome.UNKNOWN

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
 import sys
+from typing import Any
 
 import click
 
@@ -21,6 +24,16 @@ _COMMANDS = {
 
 class LazyGroup(click.Group):
     """Imports a command when it is used: ``signal-worker status`` needs no Celery."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            result = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # Whoever read our output has seen enough. What is still buffered must not complain at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+        return result
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
@@ -48,12 +61,14 @@ def group() -> None:
 
 def main() -> None:
     """Run a command. Exit codes: 0 ok, 1 refused or failed, 2 usage."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A name that the terminal's encoding lacks must not end in a traceback.
+            stream.reconfigure(errors="backslashreplace")
     try:
-        group(standalone_mode=True)
+        group(prog_name="signal-worker")
     except SignalsError as error:
-        click.echo(f"signal-worker: {error}", err=True)
+        from worker.cli.common import safe  # brings Rich along
+
+        click.echo(f"signal-worker: {safe(str(error), most=1000)}", err=True)
         sys.exit(1)
-    except BrokenPipeError:
-        # Whoever read our output has seen enough.
-        sys.stderr.close()
-        sys.exit(0)

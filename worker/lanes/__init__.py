@@ -1,7 +1,7 @@
 """Lanes, calendar and ledger in Redis: what waits, who works on it, how it ended."""
 
 from worker.lanes.queue import Lanes
-from worker.lanes.records import (
+from worker.records import (
     Admission,
     AdmitAnswer,
     Admitted,

@@ -8,7 +8,9 @@ from typing import Any
 import redis
 
 from worker.lanes.keys import RING_QUEUE
-from worker.lanes.records import (
+from worker.lanes.redis import Persistence
+from worker.lanes.scripts import Script
+from worker.records import (
     Admission,
     AdmitAnswer,
     Admitted,
@@ -23,8 +25,6 @@ from worker.lanes.records import (
     Timing,
     WakeAnswer,
 )
-from worker.lanes.redis import Persistence
-from worker.lanes.scripts import Script
 
 
 class Lanes:

@@ -38,6 +38,8 @@ def connect(url: str, *, timeout: float = 2.0) -> redis.Redis:
 
     ``timeout``: seconds to connect and for each answer. Raises SettingsError for a URL that is none.
     """
+    if not url.startswith(("redis://", "rediss://")):
+        raise SettingsError("SIGNALS_REDIS_URL: must start with redis:// or rediss://")
     try:
         return redis.Redis.from_url(
             url,
@@ -47,8 +49,11 @@ def connect(url: str, *, timeout: float = 2.0) -> redis.Redis:
             health_check_interval=30,
             retry=Retry(NoBackoff(), 0),
         )
-    except ValueError as error:
-        raise SettingsError(f"SIGNALS_REDIS_URL: {masked(url)}: {error}") from None
+    except ValueError:
+        # The reason is not repeated: it can quote part of a password.
+        raise SettingsError(
+            "SIGNALS_REDIS_URL: not a valid address; a password with special characters must be URL-encoded"
+        ) from None
 
 
 def masked(url: str) -> str:

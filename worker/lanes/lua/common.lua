@@ -299,7 +299,9 @@ local function take(lane, token)
       return hand_over(rec, lane, token, rec.token ~= token)
     elseif rec.expires and now > rec.expires then
       leave_lane(rec)
-      finish(rec, 'expired', 'waited ' .. (now - rec.due) .. ' ms')
+      -- Too late to post it (again); but if it may have been taken before, that is what must be told.
+      local doubt = (rec.unknowns or 0) > 0
+      finish(rec, doubt and 'unknown' or 'expired', 'waited ' .. (now - rec.due) .. ' ms')
     else
       rec.attempts = rec.attempts + 1
       call('HSET', signal_key(id), 'state', 'sending', 'token', token, 'attempts', rec.attempts)

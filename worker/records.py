@@ -205,4 +205,10 @@ class Census:
     next_delayed_ms: int | None
     now_ms: int
     dead: dict[str, int] = field(default_factory=dict)
+    """Dead letters by reason; ``uncounted`` are those whose reason no counter knows."""
     totals: dict[str, int] = field(default_factory=dict)
+    """How many were admitted, refused and ended how, since the installation began."""
+    oldest_rung_ms: int | None = None
+    """Since when the first ring waits for a worker; long ago: there is none, or not enough."""
+    next_wakeup_ms: int | None = None
+    """When the next lease ends or retry is due; long ago: no worker looks after the lanes."""

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from worker.cli.risk import LATE_MS, risks
+from worker.lanes import Census
+
+NOW = 1_000_000
+
+
+def census(**fields: Any) -> Census:
+    basis = dict.fromkeys(("lanes", "waiting", "delayed", "leased", "rung", "ring_queue"), 0)
+    return Census(**{**basis, "oldest_due_ms": None, "next_delayed_ms": None, "now_ms": NOW, **fields})
+
+
+def told(**fields: Any) -> list[tuple[str, str]]:
+    return [(risk.level, risk.text) for risk in risks(census(**fields))]
+
+
+def test_an_idle_or_busy_installation_in_time_is_no_risk() -> None:
+    assert told() == []
+    in_time = NOW - LATE_MS
+    assert (
+        told(
+            oldest_due_ms=in_time,
+            oldest_rung_ms=in_time,
+            next_wakeup_ms=in_time,
+            next_delayed_ms=in_time,
+            waiting=9,
+        )
+        == []
+    )
+
+
+def test_doubt_comes_first_and_names_the_command() -> None:
+    first, second = risks(census(dead={"expired": 2, "rejected": 1, "unknown": 1200}))
+    assert (first.level, first.text.split(" may")[0]) == ("bad", "1,200 signals")
+    assert first.look == "signal-worker dead list --reason unknown"
+    assert (second.level, second.text) == (
+        "warn",
+        "3 signals did not become an order (1 rejected, 2 expired)",
+    )
+
+
+@pytest.mark.parametrize("reason", ["uncounted", "of the next release"])
+def test_reasons_nobody_knows_are_bad(reason: str) -> None:
+    assert told(dead={reason: 1}) == [("bad", "1 signal ended for an unknown reason")]
+
+
+@pytest.mark.parametrize("field", ["next_wakeup_ms", "next_delayed_ms", "oldest_rung_ms"])
+def test_work_that_nobody_touches_means_that_no_worker_runs(field: str) -> None:
+    ((level, text),) = told(**{field: NOW - LATE_MS - 1})
+    assert level == "bad"
+    assert text.startswith("no worker seems to run: ")
+    assert text.endswith("since 10 s")
+
+
+def test_a_long_queue_before_working_workers_is_not_their_absence() -> None:
+    assert told(oldest_rung_ms=NOW - 60_000, leased=64) == []
+
+
+def test_lateness_and_deletions_are_told() -> None:
+    assert told(oldest_due_ms=NOW - 240_000) == [("warn", "the oldest waiting signal is 4 min late")]
+    assert told(totals={"vanished": 1}) == [
+        ("warn", "1 signal vanished from Redis: somebody deleted them there")
+    ]

@@ -1,0 +1,74 @@
+"""What in a census endangers money, worst first. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from worker.cli.common import age
+from worker.records import Census
+
+LATE_MS = 10_000
+"""A wait that is worth telling. The sweep, once a second, repairs what is lost long before."""
+
+_IN_DOUBT = "unknown"
+_MISSED = ("rejected", "expired", "unsent", "invalid")
+
+
+@dataclass(frozen=True, slots=True)
+class Risk:
+    """One thing to know. ``bad``: money may be at stake now; ``warn``: orders were missed or come late."""
+
+    level: Literal["warn", "bad"]
+    text: str
+    look: str = ""
+    """The command that shows more."""
+
+
+def risks(census: Census) -> list[Risk]:
+    """Everything that endangers money; an empty list is good news."""
+    found = [*_doubts(census), *_standstill(census), *_missed(census), *_delays(census)]
+    return sorted(found, key=lambda risk: risk.level != "bad")
+
+
+def _doubts(census: Census) -> Iterator[Risk]:
+    if count := census.dead.get(_IN_DOUBT, 0):
+        text = f"{_signals(count)} may or may not have become an order: look at the account"
+        yield Risk("bad", text, "signal-worker dead list --reason unknown")
+    others = sum(n for reason, n in census.dead.items() if reason not in (_IN_DOUBT, *_MISSED))
+    if others:
+        yield Risk("bad", f"{_signals(others)} ended for an unknown reason", "signal-worker dead list")
+
+
+def _standstill(census: Census) -> Iterator[Risk]:
+    """Work whose time has come and that nobody touches: there is no worker, or it cannot reach Redis."""
+    times = {
+        "a retry or a dead worker's lease": census.next_wakeup_ms,
+        "a delayed signal": census.next_delayed_ms,
+    }
+    if not census.leased:
+        times["a lane with work"] = census.oldest_rung_ms
+    late = {what: census.now_ms - at for what, at in times.items() if at is not None}
+    what, longest = max(late.items(), key=lambda item: item[1], default=("", 0))
+    if longest > LATE_MS:
+        yield Risk("bad", f"no worker seems to run: {what} waits for one since {age(longest)}")
+
+
+def _missed(census: Census) -> Iterator[Risk]:
+    missed = {reason: census.dead[reason] for reason in _MISSED if census.dead.get(reason)}
+    if missed:
+        parts = ", ".join(f"{count} {reason}" for reason, count in missed.items())
+        text = f"{_signals(sum(missed.values()))} did not become an order ({parts})"
+        yield Risk("warn", text, "signal-worker dead list")
+    if gone := census.totals.get("vanished", 0):
+        yield Risk("warn", f"{_signals(gone)} vanished from Redis: somebody deleted them there")
+
+
+def _delays(census: Census) -> Iterator[Risk]:
+    if census.oldest_due_ms is not None and (late := census.now_ms - census.oldest_due_ms) > LATE_MS:
+        yield Risk("warn", f"the oldest waiting signal is {age(late)} late")
+
+
+def _signals(count: int) -> str:
+    return "1 signal" if count == 1 else f"{count:,} signals"

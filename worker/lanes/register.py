@@ -1,0 +1,195 @@
+"""The ledger for people: what waits where, how signals ended, where a signal is. Reads only.
+
+Whatever lies in Redis, the methods raise QueueUnavailable (Redis does not answer) or QueueUnusable (it
+refuses) and nothing else; a record that is broken is shown as far as it goes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import redis
+
+from worker.lanes import entries, foreign
+from worker.lanes.keys import RING_QUEUE
+from worker.lanes.redis import RedisError, translated
+from worker.lanes.views import DeadLetter, LaneView, SignalView
+from worker.records import Census
+
+_PAGE = 200
+_DEAD = "dead:"
+
+
+class Register:
+    """What the keys under ``prefix`` say, for people."""
+
+    def __init__(self, client: redis.Redis, *, prefix: str = "signals:") -> None:
+        self._client = client
+        self._prefix = prefix
+
+    def now_ms(self) -> int:
+        """The time of the Redis server, by which all times of the ledger count."""
+        with translated():
+            return _ms(self._client.time())
+
+    def census(self) -> Census:
+        """How many signals are where: one round trip, whatever their number."""
+        pipeline = self._pipeline()
+        pipeline.time()
+        for command, name in (
+            (pipeline.zcard, "lanes"), (pipeline.hlen, "leases"), (pipeline.zcard, "rung"),
+            (pipeline.llen, RING_QUEUE), (pipeline.zcard, "dead"), (pipeline.hgetall, "counts"),
+            (pipeline.hgetall, "totals"),
+        ):  # fmt: skip
+            command(self._key(name))
+        for name in ("lanes", "calendar", "rung", "wakeups"):
+            pipeline.zrange(self._key(name), 0, 0, withscores=True)
+        now, lanes, leased, rung, queue, letters, counts, totals, *firsts = _answers(pipeline)
+        oldest_due, next_delayed, oldest_rung, next_wakeup = (
+            foreign.number(first[0][1]) if first else None for first in firsts
+        )
+        counted = foreign.counts(counts)
+        return Census(
+            lanes=lanes,
+            waiting=counted.get("waiting", 0),
+            delayed=counted.get("delayed", 0),
+            leased=leased,
+            rung=rung,
+            ring_queue=queue,
+            oldest_due_ms=oldest_due,
+            next_delayed_ms=next_delayed,
+            now_ms=_ms(now),
+            dead=_by_reason(counted, letters),
+            totals=foreign.counts(totals),
+            oldest_rung_ms=oldest_rung,
+            next_wakeup_ms=next_wakeup,
+        )
+
+    def lanes(self, limit: int) -> list[LaneView]:
+        """The lanes whose heads are due the longest; two round trips."""
+        if limit < 1:
+            return []
+        with translated():
+            found: Any = self._client.zrange(self._key("lanes"), 0, limit - 1, withscores=True)
+        pipeline = self._pipeline()
+        for lane, _ in found:
+            pipeline.lindex(self._key(b"lane:", lane), 0)
+            pipeline.llen(self._key(b"lane:", lane))
+            pipeline.zcard(self._key(b"later:", lane))
+            pipeline.hexists(self._key("leases"), lane)
+            pipeline.zscore(self._key("rung"), lane)
+            pipeline.zscore(self._key("wakeups"), lane)
+        facts = _answers(pipeline, tolerant=True)
+        parts = [facts[i : i + 6] for i in range(0, len(facts), 6)]
+        heads = self._signals([head or b"" for head, *_ in parts])
+        return [
+            entries.lane(lane, due, part, head)
+            for (lane, due), part, head in zip(found, parts, heads, strict=True)
+        ]
+
+    def find(self, signal_id: str) -> SignalView | None:
+        """Where a signal is or how it ended; None if it never was, or ended too long ago."""
+        return self._signals([_bytes(signal_id)])[0]
+
+    def dead(
+        self,
+        limit: int,
+        *,
+        connector: str | None = None,
+        reason: str | None = None,
+        after_ms: int | None = None,
+        before_ms: int | None = None,
+    ) -> Iterator[SignalView]:
+        """Dead letters, newest first; lazily, a page per round trip.
+
+        ``after_ms``, ``before_ms``: bounds of the time they died. A filter that matches few reads all
+        there are.
+        """
+        left = limit
+        for page in self._dead_ids(after_ms, before_ms):
+            for signal_id, signal in zip(page, self._signals(page), strict=True):
+                if left < 1:
+                    return
+                letter = signal or entries.gone(signal_id)
+                if connector in (None, letter.connector) and reason in (None, letter.outcome):
+                    left -= 1
+                    yield letter
+
+    def dead_letter(self, signal_id: str) -> DeadLetter | None:
+        """All about one dead letter; None if there is none of this id."""
+        raw_id = _bytes(signal_id)
+        pipeline = self._pipeline()
+        pipeline.zscore(self._key("dead"), raw_id)
+        pipeline.hget(self._key(b"signal:", raw_id), "history")
+        pipeline.get(self._key(b"body:", raw_id))
+        died, history, body = _answers(pipeline, tolerant=True)
+        if died is None:
+            return None
+        return DeadLetter(
+            signal=self.find(signal_id) or entries.gone(raw_id),
+            history=entries.history(history),
+            body=foreign.body(body),
+            body_bytes=None if body is None else len(body),
+        )
+
+    def _dead_ids(self, after_ms: int | None, before_ms: int | None) -> Iterator[list[bytes]]:
+        # By time, not by rank: letters come and go between two pages, and ranks shift with them.
+        low, high = ("-inf" if after_ms is None else after_ms), ("+inf" if before_ms is None else before_ms)
+        told: set[bytes] = set()
+        while True:
+            with translated():
+                found: Any = self._client.zrevrangebyscore(
+                    self._key("dead"), high, low, start=0, num=_PAGE + len(told), withscores=True
+                )
+            fresh = [member for member, _ in found if member not in told]
+            if not fresh:
+                return
+            yield fresh
+            high = found[-1][1]
+            told = {member for member, score in found if score == high}
+
+    def _signals(self, ids: list[bytes]) -> list[SignalView | None]:
+        pipeline = self._pipeline()
+        for signal_id in ids:
+            pipeline.hmget(self._key(b"signal:", signal_id), entries.FIELDS)
+        answers = _answers(pipeline, tolerant=True)
+        return [entries.signal(signal_id, values) for signal_id, values in zip(ids, answers, strict=True)]
+
+    def _pipeline(self) -> Any:
+        return self._client.pipeline(transaction=False)
+
+    def _key(self, kind: str | bytes, name: bytes = b"") -> bytes:
+        return self._prefix.encode() + (kind.encode() if isinstance(kind, str) else kind) + name
+
+
+def _answers(pipeline: Any, *, tolerant: bool = False) -> list[Any]:
+    """``tolerant``: a key of the wrong type reads as missing. Never a refusal: what may not be read must
+    not look like nothing."""
+    with translated():
+        answers: list[Any] = pipeline.execute(raise_on_error=False)
+        for place, answer in enumerate(answers):
+            if isinstance(answer, RedisError):
+                if not (tolerant and "WRONGTYPE" in str(answer)):
+                    raise answer
+                answers[place] = None
+    return answers
+
+
+def _ms(clock: tuple[int, int]) -> int:
+    return clock[0] * 1000 + clock[1] // 1000
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _by_reason(counts: Mapping[str, int], letters: int) -> dict[str, int]:
+    """Dead letters by reason; those that no counter knows of must not go unseen."""
+    named = {
+        name.removeprefix(_DEAD): count
+        for name, count in counts.items()
+        if name.startswith(_DEAD) and count > 0
+    }
+    uncounted = letters - sum(named.values())
+    return {**named, "uncounted": uncounted} if uncounted > 0 else named
