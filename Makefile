@@ -8,7 +8,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 SOURCES := worker producers demo tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-unit lint format docs docs-check lock bench-fanout dev clean
+.PHONY: help demo run test test-unit lint format docs docs-check lock bench-fanout bench-delays dev clean
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ lock: dev  ## Pin and hash the dependencies again
 
 bench-fanout: dev  ## Worker CPU per signal beside a naive Celery task
 	$(BIN)/python -m benchmarks.fanout
+
+bench-delays: dev  ## How late delayed signals start
+	$(BIN)/python -m benchmarks.delays
 
 clean:  ## Forget what was built and installed here
 	rm -rf $(VENV) .run build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache
