@@ -20,7 +20,7 @@ from worker.errors import QueueUnusable, SettingsError
 from worker.lanes.redis import connect, masked, translated
 from worker.settings import LIVE_ENDPOINT, Settings
 
-OLDEST_SERVER = (6, 2)
+OLDEST_SERVER = (7, 0)
 CLOCK_TOLERANCE = 2.0
 """Seconds between this machine's clock and Redis' from which countdowns are noticeably off."""
 _FULL = 0.8

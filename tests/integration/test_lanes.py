@@ -6,12 +6,13 @@ import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 import redis
 
-from demo.stack import eventually
+from demo.stack import Server, eventually
 from worker.errors import QueueUnavailable
 from worker.lanes import Admission, Deferral, Head, Lanes, Outcome, Settlement, Timing
 from worker.lanes.redis import connect
@@ -508,6 +509,13 @@ class TestSweep:
         desk.until(answer.now_ms + 5)
         assert desk.lanes.sweep(1).rings == ()
 
+    def test_a_lost_ring_is_found_even_in_a_lasting_crowd(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(patience_ms=2, crowd=5, limit=20)
+        answer = desk.lanes.admit([signal(f"c{n}") for n in range(10)])
+        desk.client.rpush(f"{desk.prefix}rings", *range(5))
+        desk.until(answer.now_ms + 25)
+        assert len(desk.lanes.sweep(1).rings) == 2, "a tenth of the limit"
+
     def test_one_sweep_per_interval(self, make_desk: Callable[..., Desk]) -> None:
         desk = make_desk(patience_ms=1)
         answer = desk.lanes.admit([signal()])
@@ -639,3 +647,24 @@ def test_outcomes_have_the_same_names_in_lua_and_python(client: redis.Redis, pre
     text = Script(client, prefix, "wake")._text
     rules = text[text.index("local RULES = {") : text.index("local HISTORY_LINES")]
     assert {line.split(" = ")[0].strip() for line in rules.splitlines() if "dead =" in line} == set(Outcome)
+
+
+def test_a_full_server_takes_nothing_in_but_lets_everything_out(tmp_path: Path, prefix: str) -> None:
+    with Server(tmp_path) as server, connect(server.url) as client:
+        desk = Desk(client, prefix, Timing())
+        desk.admit(signal(order_id="o1"), signal(order_id="o2"), signal(delay_ms=50))
+        client.config_set("maxmemory", 1)
+        small = Lanes(client, prefix=prefix, patience=0.2)
+        with pytest.raises(QueueUnavailable, match="maxmemory"):
+            small.admit([signal()])
+        head = desk.head()
+        assert head is not None
+        assert desk.lanes.defer([Deferral(head, 0)]).results == ("done",)
+        head = desk.head()
+        assert head is not None
+        status, following = desk.settle(head, more=True)
+        assert status == "done"
+        assert following is not None
+        assert desk.settle(following)[0] == "done"
+        eventually(lambda: desk.lanes.wake().rings == ("acct",), within=5, what="the delayed one falls due")
+        assert desk.head() is not None

@@ -46,8 +46,9 @@ class Lanes:
     ) -> None:
         self._timing = timing or Timing()
         self._persistence = Persistence(patience, abandoned)
-        self._admit, self._checkout, self._settle, self._defer, self._wake = (
-            Script(client, prefix, name) for name in ("admit", "checkout", "settle", "defer", "wake")
+        self._admit = Script(client, prefix, "admit")
+        self._checkout, self._settle, self._defer, self._wake = (
+            Script(client, prefix, name, when_full=True) for name in ("checkout", "settle", "defer", "wake")
         )
         self._base = {
             "lease": self._timing.lease_ms,

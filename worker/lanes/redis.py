@@ -16,7 +16,9 @@ from redis.exceptions import (
     AuthorizationError,
     BusyLoadingError,
     ConnectionError,  # noqa: A004 - redis-py's own name
+    MasterDownError,
     MaxConnectionsError,
+    OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
@@ -28,8 +30,16 @@ from worker.errors import QueueUnavailable, QueueUnusable, SettingsError
 
 T = TypeVar("T")
 
-_PASSING = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, MaxConnectionsError)
-_PASSING_WORDS = ("BUSY", "OOM", "MASTERDOWN", "TRYAGAIN", "NOREPLICAS", "LOADING", "READONLY")
+_PASSING = (
+    ConnectionError,
+    TimeoutError,
+    BusyLoadingError,
+    ReadOnlyError,
+    MaxConnectionsError,
+    MasterDownError,
+    OutOfMemoryError,
+)
+_PASSING_WORDS = ("BUSY", "OOM", "MISCONF", "TRYAGAIN", "NOREPLICAS", "LOADING", "READONLY")
 _REFUSED = (AuthenticationError, AuthorizationError)
 
 

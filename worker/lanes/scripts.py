@@ -16,9 +16,12 @@ from worker.lanes.redis import Persistence
 class Script:
     """One Lua script with the shared rules in front of it; arguments and answers are JSON."""
 
-    def __init__(self, client: redis.Redis, prefix: str, name: str) -> None:
+    def __init__(self, client: redis.Redis, prefix: str, name: str, *, when_full: bool = False) -> None:
+        """``when_full``: run it even if Redis is at its memory limit, because it gives memory back."""
         folder = files("worker.lanes") / "lua"
-        self._text = (folder / "common.lua").read_text("utf-8") + (folder / f"{name}.lua").read_text("utf-8")
+        flags = "#!lua flags=allow-oom\n" if when_full else "#!lua\n"
+        parts = ("common.lua", f"{name}.lua")
+        self._text = flags + "".join((folder / part).read_text("utf-8") for part in parts)
         self._sha = hashlib.sha1(self._text.encode()).hexdigest()  # noqa: S324 - Redis names scripts so
         self._client = client
         self._prefix = prefix

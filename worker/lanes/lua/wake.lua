@@ -3,8 +3,8 @@
 --
 -- arguments  limit: how many lanes of each kind per call; horizon, slot, keep, stream
 --            repair: only in the sweep. {every: ms during which no other sweep is needed, patience: ms after which a ring that nobody answered counts
---            as lost, queue: name of the ring queue, crowd: ring queue length above which it is
---            merely long, and lanes are waiting their turn}
+--            as lost, queue: name of the ring queue, crowd: ring queue length from which lanes are
+--            taken to be waiting their turn}
 -- items      {more, expired, lost}: whether to call again at once, leases that ran out, rings repaired
 
 local more, expired, lost = false, 0, 0
@@ -28,11 +28,14 @@ more = more or #timed == A.limit
 call('ZREMRANGEBYSCORE', ARMED, '-inf', now)
 
 if A.repair then
-  if call('LLEN', P .. A.repair.queue) < A.repair.crowd then
-    local silent = call('ZRANGEBYSCORE', RUNG, '-inf', now - A.repair.patience, 'LIMIT', 0, A.limit)
-    for _, lane in ipairs(silent) do ring(lane) end
-    lost = #silent
-  end
+  -- In a crowd nearly all of them are waiting their turn, but a ring that is lost must not stay so for
+  -- as long as the crowd lasts: a few of the longest silent are repeated, too few to add to it.
+  local crowded = call('LLEN', P .. A.repair.queue) >= A.repair.crowd
+  local patience = A.repair.patience * (crowded and 10 or 1)
+  local most = crowded and math.ceil(A.limit / 10) or A.limit
+  local silent = call('ZRANGEBYSCORE', RUNG, '-inf', now - patience, 'LIMIT', 0, most)
+  for _, lane in ipairs(silent) do ring(lane) end
+  lost = #silent
   -- Far-off times that have come within the horizon: one countdown per slot is enough.
   local at = now
   while at do
