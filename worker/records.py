@@ -26,6 +26,8 @@ class Outcome(StrEnum):
     """What lay in Redis is not a signal; it was not posted."""
     UNKNOWN = "unknown"
     """It may or may not have become an order; a person must look."""
+    DISCARDED = "discarded"
+    """A person decided that it is over, and that no order exists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +169,13 @@ class WakeAnswer(Answer):
 
 
 @dataclass(frozen=True, slots=True)
+class ResolveAnswer(Answer):
+    """One entry per id: ``done``, ``gone`` (no dead letter any more) or ``taken`` (its order id is)."""
+
+    results: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """How the queue keeps time and how much it remembers.
 
@@ -187,6 +196,10 @@ class Timing:
     """How long a finished signal can be asked for."""
     stream_length: int = 10_000
     """Outcomes kept for ``signal-worker tail``."""
+    letters_kept_ms: int = 30 * 86_400_000
+    """How long a dead letter is kept."""
+    letters_most: int = 100_000
+    """How many dead letters are kept; beyond, the oldest go."""
     limit: int = 500
     """Lanes of a kind that one ``wake`` handles: bounds the script's time."""
 

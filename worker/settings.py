@@ -94,6 +94,12 @@ class Settings(BaseSettings):
     max_signal_bytes: int = Field(16_384, ge=256, le=1 << 20, description="Largest signal")
 
     keep: Seconds = Field(3600.0, description="How long a finished signal can be asked for")
+    letters_kept: Annotated[float, Field(gt=0, allow_inf_nan=False)] = Field(
+        30 * 86_400.0, description="How long a dead letter is kept"
+    )
+    letters_most: int = Field(
+        100_000, ge=1, description="How many dead letters are kept; the oldest go first"
+    )
     tail_length: int = Field(10_000, ge=100, description="Outcomes kept for `signal-worker tail`")
 
     metrics_host: str = Field("127.0.0.1", description="Where /metrics, /livez and /readyz listen")
@@ -125,6 +131,8 @@ class Settings(BaseSettings):
             patience_ms=_ms(self.patience),
             keep_ms=_ms(self.keep),
             stream_length=self.tail_length,
+            letters_kept_ms=_ms(self.letters_kept),
+            letters_most=self.letters_most,
         )
 
     def policy(self) -> Policy:

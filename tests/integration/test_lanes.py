@@ -607,6 +607,113 @@ class TestSupersede:
         assert desk.record(before.id)["state"] == "waiting"
 
 
+class TestResolve:
+    def held(self, desk: Desk, outcome: Outcome = Outcome.UNKNOWN, **fields: Any) -> Admission:
+        one = signal(order_id="o1", **fields)
+        desk.admit(one)
+        head = desk.head()
+        assert head is not None
+        desk.settle(head, outcome)
+        return one
+
+    def test_resend_is_a_new_attempt_of_the_same_signal(self, desk: Desk) -> None:
+        one = self.held(desk, max_age_ms=60_000)
+        answer = desk.lanes.resolve([one.id], "resend", by="ann", why="not on the exchange")
+        assert answer.results == ("done",)
+        assert answer.rings == ("acct",)
+        head = desk.head()
+        assert head is not None
+        assert (head.id, head.attempt, head.unknowns, head.orphan) == (one.id, 1, 0, False)
+        assert head.expires_ms == answer.now_ms + 60_000, "it has its whole time again"
+        assert desk.settle(head) == ("done", None)
+        assert desk.record(one.id)["outcome"] == "accepted"
+        assert "by ann: not on the exchange" in desk.record(one.id)["history"]
+        assert desk.client.zcard(f"{desk.prefix}dead") == 0
+
+    def test_two_at_once_resend_once(self, desk: Desk) -> None:
+        one = self.held(desk)
+        assert desk.lanes.resolve([one.id], "resend", by="ann").results == ("done",)
+        assert desk.lanes.resolve([one.id], "resend", by="bob").results == ("gone",)
+        assert desk.client.llen(f"{desk.prefix}lane:acct") == 1
+
+    def test_a_late_answer_of_the_old_attempt_does_not_settle_the_new_one(self, desk: Desk) -> None:
+        one = signal()
+        desk.admit(one)
+        old = desk.head()
+        assert old is not None
+        desk.settle(old, Outcome.UNKNOWN)
+        desk.lanes.resolve([one.id], "resend", by="ann")
+        assert desk.settle(old, Outcome.REJECTED) == ("stale", None)
+        assert desk.record(one.id)["state"] == "waiting"
+
+    def test_a_finished_signal_is_never_resent(self, desk: Desk) -> None:
+        one = self.held(desk, Outcome.ACCEPTED)
+        for act in ("resend", "accept", "discard"):
+            assert desk.lanes.resolve([one.id, "no-such"], act, by="ann").results == ("gone", "gone")
+
+    def test_an_id_that_was_used_again_forbids_a_resend(self, desk: Desk) -> None:
+        one = self.held(desk, Outcome.REJECTED)
+        desk.admit(signal(order_id="o1"))
+        assert desk.lanes.resolve([one.id], "resend", by="ann").results == ("taken",)
+        assert desk.record(one.id)["state"] == "dead"
+
+    def test_a_freed_id_is_claimed_again(self, desk: Desk) -> None:
+        one = self.held(desk, Outcome.REJECTED)
+        desk.lanes.resolve([one.id], "resend", by="ann")
+        (again,) = desk.lanes.admit([signal(order_id="o1")]).results
+        assert (again.status, again.first_id) == ("duplicate", one.id)
+
+    @pytest.mark.parametrize(
+        ("act", "outcome", "freed"), [("accept", "accepted", False), ("discard", "discarded", True)]
+    )
+    def test_a_person_may_end_it(self, desk: Desk, act: Any, outcome: str, freed: bool) -> None:
+        one = self.held(desk)
+        answer = desk.lanes.resolve([one.id], act, by="ann", why="saw it")
+        assert [(end.id, end.outcome) for end in answer.ended] == [(one.id, outcome)]
+        assert desk.record(one.id)["state"] == "finished"
+        assert desk.keys("body") == []
+        assert desk.admit(signal(order_id="o1")) == ["accepted" if freed else "duplicate"]
+
+    def test_every_act_is_recorded(self, desk: Desk) -> None:
+        one = self.held(desk)
+        desk.lanes.resolve([one.id], "discard", by="ann", why="test")
+        ((_, fields),) = desk.client.xrange(f"{desk.prefix}acts")
+        assert {name.decode(): value.decode() for name, value in fields.items()} == {
+            "id": one.id,
+            "connector": "acct",
+            "action": "openLong",
+            "act": "discard",
+            "by": "ann",
+            "why": "test",
+            "was": "unknown",
+        }
+
+    def test_letters_are_kept_by_count(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(letters_most=2)
+        letters = []
+        for number in range(4):
+            letters.append(signal(order_id=f"o{number}"))
+            desk.admit(letters[-1])
+            head = desk.head()
+            assert head is not None
+            desk.settle(head, Outcome.UNKNOWN)
+            desk.until(desk.redis_ms() + 2)
+        desk.lanes.sweep(1)
+        assert [desk.record(one.id).get("state") for one in letters] == [None, None, "dead", "dead"]
+        assert len(desk.keys("body")) == 2
+        assert desk.client.hget(f"{desk.prefix}counts", "dead:unknown") == b"2"
+        assert desk.admit(signal(order_id="o0"), signal(order_id="o3")) == ["accepted", "duplicate"]
+
+    def test_letters_are_kept_for_a_time(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(letters_kept_ms=30)
+        one = self.held(desk)
+        desk.lanes.sweep(1)
+        assert desk.record(one.id)["state"] == "dead"
+        desk.until(desk.redis_ms() + 35)
+        desk.lanes.sweep(1)
+        assert desk.record(one.id) == {}
+
+
 def test_counts_tell_where_every_signal_is(desk: Desk) -> None:
     desk.admit(signal(), signal(), signal(delay_ms=60_000), signal("b"))
     head = desk.head("b")

@@ -17,7 +17,7 @@ _COMMANDS = {
     "paper": "Run a stand-in for the endpoint.",
     "status": "Show lanes, backlog, delayed signals and dead letters.",
     "tail": "Show outcomes as they happen.",
-    "dead": "List and read dead letters.",
+    "dead": "Read dead letters, and decide about them.",
     "check": "Look whether settings, Redis and endpoint are fit for money.",
 }
 

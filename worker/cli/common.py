@@ -35,6 +35,7 @@ OUTCOME_STYLES = {
     "unsent": "yellow",
     "invalid": "red",
     "unknown": "bold white on red",
+    "discarded": "cyan",
 }
 
 _UNITS = {"ms": 1, "s": 1000, "": 1000, "m": 60_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}

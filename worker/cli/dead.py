@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from typing import Any
+from typing import Any, get_args
 
 import click
 from rich.text import Text
 
+from worker.cli.acts import make
 from worker.cli.common import (
     age,
     cell,
@@ -22,6 +23,7 @@ from worker.cli.common import (
     safe,
 )
 from worker.cli.letter import ADVICE, advice, print_letter, reason
+from worker.lanes.queue import Act
 from worker.lanes.register import Register
 from worker.lanes.views import SignalView
 
@@ -32,12 +34,13 @@ _OTHER_COLUMNS = 67
 
 @click.group(no_args_is_help=True)
 def command() -> None:
-    """Read the dead letters: signals that ended without a confirmed order.
+    """Dead letters, the signals that ended without a confirmed order: read them, decide about them.
 
     \b
     Examples:
       signal-worker dead list --reason unknown
       signal-worker dead show 4f0c6f5d2b8e4c1c9c1f0a7e5d3b2a10
+      signal-worker dead accept 4f0c6f5d2b8e4c1c9c1f0a7e5d3b2a10 --why "seen on the exchange"
     """
 
 
@@ -104,6 +107,10 @@ def show(ids: tuple[str, ...], as_json: bool) -> None:
         else:
             print_letter(letter, now_ms, out)
     sys.exit(1 if missing else 0)
+
+
+for _act in get_args(Act):
+    command.add_command(make(_act))
 
 
 def _register() -> Register:

@@ -12,14 +12,14 @@ from worker.cli.common import OUTCOME_STYLES, age, block, cell, listing, mark, m
 from worker.lanes.views import AttemptView, DeadLetter, SignalView
 
 ADVICE = {
-    "unknown": "Look in the account whether the order is there before anything is sent again: "
-    "it may or may not have been placed.",
+    "unknown": "Look in the account whether the order is there, for it may or may not have been placed; "
+    "then `dead accept`, `dead resend` or `dead discard` it.",
     "rejected": "No order was placed: correct what the endpoint refused (token, size, price) "
     "and send a new signal if it is still wanted; its id is free again.",
-    "expired": "No order was placed, it waited too long: send a new signal if the trade is still wanted, "
-    "and find out what held it up.",
-    "unsent": "No order was placed, the endpoint never took it: once the endpoint answers again, "
-    "send a new signal if the trade is still wanted.",
+    "expired": "No order was placed, it waited too long: find out what held it up, and `dead resend` it "
+    "if the trade is still wanted.",
+    "unsent": "No order was placed, the endpoint never took it: once it answers again, `dead resend` it "
+    "if the trade is still wanted.",
     "invalid": "Nothing was posted, for it was no valid signal: find out who wrote it to Redis or which "
     "setting refuses it, and send a correct one.",
 }

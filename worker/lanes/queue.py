@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import redis
 
@@ -20,11 +20,15 @@ from worker.records import (
     Ended,
     Head,
     Outcome,
+    ResolveAnswer,
     SettleAnswer,
     Settlement,
     Timing,
     WakeAnswer,
 )
+
+Act = Literal["resend", "accept", "discard"]
+"""What a person may decide about a dead letter."""
 
 
 class Lanes:
@@ -47,8 +51,9 @@ class Lanes:
         self._timing = timing or Timing()
         self._persistence = Persistence(patience, abandoned)
         self._admit = Script(client, prefix, "admit")
-        self._checkout, self._settle, self._defer, self._wake = (
-            Script(client, prefix, name, when_full=True) for name in ("checkout", "settle", "defer", "wake")
+        self._checkout, self._settle, self._defer, self._wake, self._resolve = (
+            Script(client, prefix, name, when_full=True)
+            for name in ("checkout", "settle", "defer", "wake", "resolve")
         )
         self._base = {
             "lease": self._timing.lease_ms,
@@ -108,6 +113,14 @@ class Lanes:
         reply = self._call(self._defer, items=items)
         return DeferAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
 
+    def resolve(self, ids: Sequence[str], act: Act, *, by: str, why: str = "") -> ResolveAnswer:
+        """Write down what a person decided about dead letters; safe when two decide at once.
+
+        A repeated call finds its letters ``gone``.
+        """
+        reply = self._call(self._resolve, items=list(ids), act=act, by=by, why=why)
+        return ResolveAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
+
     def wake(self) -> WakeAnswer:
         """Do what is due."""
         return self._wake_up({})
@@ -122,6 +135,8 @@ class Lanes:
             "patience": self._timing.patience_ms,
             "queue": RING_QUEUE,
             "crowd": self._timing.crowd,
+            "letters_kept": self._timing.letters_kept_ms,
+            "letters_most": self._timing.letters_most,
         }
         return self._wake_up({"repair": repair})
 

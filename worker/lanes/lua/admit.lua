@@ -37,7 +37,7 @@ local function store(item, seq)
   local due = item.delay > 0 and now + item.delay + 1 or now
   local rec = { id = item.id, connector = item.connector, action = item.action, class = item.class,
     seq = seq, admitted = now, due = due, window = item.window, attempts = 0,
-    order = item.order, key = item.key, drops = item.drops, target = item.target }
+    order = item.order, key = item.key, print = item.print, drops = item.drops, target = item.target }
   rec.state = item.delay > 0 and 'delayed' or 'waiting'
   if item.age then rec.expires = due + item.age end
   for _, claim in ipairs(claims(rec)) do call('SET', claim, item.id .. ' ' .. item.print) end

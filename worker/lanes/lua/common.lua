@@ -40,6 +40,7 @@ local RULES = {
   unsent = { dead = true, frees = true },
   invalid = { dead = true, frees = true },
   unknown = { dead = true, frees = false },
+  discarded = { dead = false, frees = true },  -- by a person, who takes it that no order exists
 }
 
 local HISTORY_LINES = 10  -- attempts remembered per signal
@@ -69,7 +70,7 @@ end
 local NUMBERS = { seq = true, admitted = true, due = true, expires = true, window = true,
   attempts = true, unknowns = true }
 local FIELDS = { 'connector', 'action', 'class', 'state', 'seq', 'admitted', 'due', 'expires', 'window',
-  'order', 'key', 'drops', 'target', 'attempts', 'unknowns', 'token', 'outcome', 'history' }
+  'order', 'key', 'print', 'drops', 'target', 'attempts', 'unknowns', 'token', 'outcome', 'history' }
 
 local function read(id)
   local values = call('HMGET', signal_key(id), unpack(FIELDS))
@@ -130,6 +131,11 @@ local function finish(rec, outcome, why)
     'admitted', rec.admitted, 'due', rec.due)
   ended[#ended + 1] = { id = rec.id, lane = rec.connector, action = rec.action, class = rec.class,
     outcome = outcome, why = why, attempts = rec.attempts or 0, admitted = rec.admitted, due = rec.due }
+end
+
+local function leave_dead(rec)
+  call('ZREM', DEAD, rec.id)
+  call('HINCRBY', COUNTS, 'dead:' .. rec.outcome, -1)
 end
 
 local function ring(lane)

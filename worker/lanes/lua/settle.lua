@@ -32,8 +32,7 @@ local function apply(item)
     return 'late'
   end
   if rec.state == 'dead' and rec.outcome == 'unknown' then
-    call('ZREM', DEAD, item.id)
-    call('HINCRBY', COUNTS, 'dead:unknown', -1)
+    leave_dead(rec)
     remember(rec, item.note)
     finish(rec, item.outcome, item.why)
     return 'late'

@@ -4,7 +4,8 @@
 -- arguments  limit: how many lanes of each kind per call; horizon, slot, keep, stream
 --            repair: only in the sweep. {every: ms during which no other sweep is needed, patience: ms after which a ring that nobody answered counts
 --            as lost, queue: name of the ring queue, crowd: ring queue length from which lanes are
---            taken to be waiting their turn}
+--            taken to be waiting their turn, letters_kept: ms, letters_most: how many dead letters are
+--            kept, and for how long}
 -- items      {more, expired, lost}: whether to call again at once, leases that ran out, rings repaired
 
 local more, expired, lost = false, 0, 0
@@ -12,6 +13,21 @@ local more, expired, lost = false, 0, 0
 -- Every worker sweeps; one per interval is enough, and if it dies the next interval has another.
 if A.repair and not call('SET', P .. 'sweep', now, 'NX', 'PX', A.repair.every) then
   return answer({ { more = false, expired = 0, lost = 0 } })
+end
+
+local function bury(id)
+  local rec = read(id)
+  if rec == nil then
+    call('ZREM', DEAD, id)
+    return
+  end
+  leave_dead(rec)
+  for _, claim in ipairs(claims(rec)) do
+    local held = call('GET', claim)
+    if held and owner(held) == id then call('DEL', claim) end
+  end
+  call('DEL', signal_key(id), body_key(id))
+  call('HINCRBY', TOTALS, 'buried', 1)
 end
 
 local due = call('ZRANGEBYSCORE', CALENDAR, '-inf', now, 'LIMIT', 0, A.limit)
@@ -36,6 +52,12 @@ if A.repair then
   local silent = call('ZRANGEBYSCORE', RUNG, '-inf', now - patience, 'LIMIT', 0, most)
   for _, lane in ipairs(silent) do ring(lane) end
   lost = #silent
+  -- Dead letters are kept for a person, but not for ever: the oldest go first.
+  local over = math.max(0, call('ZCARD', DEAD) - A.repair.letters_most)
+  local old = call('ZRANGEBYSCORE', DEAD, '-inf', now - A.repair.letters_kept, 'LIMIT', 0, A.limit)
+  if over > #old then old = call('ZRANGE', DEAD, 0, math.min(over, A.limit) - 1) end
+  for _, id in ipairs(old) do bury(id) end
+
   -- Far-off times that have come within the horizon: one countdown per slot is enough.
   local at = now
   while at do

@@ -1,0 +1,159 @@
+"""``signal-worker dead resend|accept|discard``: what a person decides about dead letters."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+import click
+
+from worker.cli.common import duration, emit, json_option, open_redis, safe
+from worker.cli.letter import ADVICE
+from worker.errors import SettingsError
+from worker.lanes import Lanes
+from worker.lanes.queue import Act
+from worker.lanes.register import Register
+from worker.settings import Settings
+
+_BATCH = 200
+_ASK = {
+    "resend": "Post {count} again? Each becomes a new order if its earlier attempt did reach the endpoint.",
+    "accept": "Call {count} accepted, because the order is there?",
+    "discard": "Call {count} over, because no order exists and none is wanted?",
+}
+_ANSWERS = {
+    "done": "done",
+    "gone": "no dead letter any more: somebody else decided, or a late answer did",
+    "taken": "not resent: its order id belongs to another signal by now",
+}
+_HELP = {
+    "resend": """Post dead letters again: a new attempt of the same signal, due now.
+
+    Look in the account first. An `unknown` may have become an order, and would become a second one.
+    """,
+    "accept": """Call dead letters accepted, because you saw the order in the account.
+
+    Their ids stay known for the dedup window.
+    """,
+    "discard": """Call dead letters over, because no order exists and none is wanted.
+
+    Their ids are free again.
+    """,
+}
+
+
+def make(act: Act) -> click.Command:
+    """The command for one act; all three take the same arguments."""
+
+    @click.argument("ids", nargs=-1, metavar="[ID]...")
+    @click.option("--connector", metavar="NAME", help="All of this connector.")
+    @click.option("--reason", type=click.Choice(list(ADVICE)), help="All that ended so.")
+    @click.option("--newer", callback=duration, metavar="DURATION", help="All of the last 10m, 2h, …")
+    @click.option("--older", callback=duration, metavar="DURATION", help="All from before that.")
+    @click.option("--by", default=_who, show_default="your login name", help="Who decides; it is recorded.")
+    @click.option("--why", default="", metavar="TEXT", help="For what reason; it is recorded.")
+    @click.option("--yes", is_flag=True, help="Do not ask.")
+    @json_option
+    def command(
+        ids: tuple[str, ...],
+        connector: str | None,
+        reason: str | None,
+        newer: int | None,
+        older: int | None,
+        by: str,
+        why: str,
+        yes: bool,
+        as_json: bool,
+    ) -> None:
+        client, settings = open_redis()
+        register = Register(client, prefix=settings.prefix)
+        filters = _Filters(connector, reason, newer, older)
+        chosen = _chosen(register, ids, filters, settings.letters_most)
+        if not chosen:
+            click.echo("no dead letters")
+            return
+        if not yes:
+            count = "1 dead letter" if len(chosen) == 1 else f"{len(chosen):,} dead letters"
+            click.confirm(_ASK[act].format(count=count), abort=True, err=True)
+        lanes = Lanes(
+            client, prefix=settings.prefix, timing=settings.timing(), patience=settings.redis_patience
+        )
+        _tell(_resolve(lanes, settings, chosen, act, by, why), act, as_json=as_json)
+
+    command.__doc__ = f"""{_HELP[act]}
+    \b
+    Examples:
+      signal-worker dead {act} 4f0c6f5d2b8e4c1c9c1f0a7e5d3b2a10 --why "seen on the exchange"
+      signal-worker dead {act} --connector acct-7 --reason unknown --newer 2h
+    """
+    short = _HELP[act].splitlines()[0]
+    return click.command(act, short_help=short)(command)
+
+
+@dataclass(frozen=True, slots=True)
+class _Filters:
+    connector: str | None
+    reason: str | None
+    newer: int | None
+    older: int | None
+
+
+def _chosen(register: Register, ids: tuple[str, ...], filters: _Filters, most: int) -> list[str]:
+    filtered = filters != _Filters(None, None, None, None)
+    if bool(ids) == filtered:
+        raise click.UsageError(
+            "Name letters by id, or choose them by --connector, --reason, --newer, --older."
+        )
+    if ids:
+        return list(dict.fromkeys(ids))
+    now_ms = register.now_ms()
+    found = register.dead(
+        most,
+        connector=filters.connector,
+        reason=filters.reason,
+        after_ms=None if filters.newer is None else now_ms - filters.newer,
+        before_ms=None if filters.older is None else now_ms - filters.older,
+    )
+    return [letter.id for letter in found]
+
+
+def _resolve(
+    lanes: Lanes, settings: Settings, ids: list[str], act: Act, by: str, why: str
+) -> Iterator[tuple[str, str]]:
+    ring = _bell(settings) if act == "resend" else None
+    rest = iter(ids)
+    while batch := list(islice(rest, _BATCH)):
+        answer = lanes.resolve(batch, act, by=by, why=why)
+        if ring and answer.rings:
+            ring(answer.rings)
+        yield from zip(batch, answer.results, strict=True)
+
+
+def _bell(settings: Settings) -> Callable[[tuple[str, ...]], None]:
+    from worker.rings import CeleryBell, make_app  # Celery takes half a second to import
+
+    return CeleryBell(make_app(settings.redis_url, settings.prefix, horizon=settings.horizon)).ring
+
+
+def _tell(results: Iterator[tuple[str, str]], act: Act, *, as_json: bool) -> None:
+    counted: Counter[str] = Counter()
+    for signal_id, status in results:
+        counted[status] += 1
+        if as_json:
+            emit({"id": signal_id, "act": act, "status": status})
+        elif status != "done":
+            click.echo(f"{safe(signal_id)}: {_ANSWERS[status]}", err=True)
+    if not as_json:
+        click.echo(f"{act}: {counted['done']:,} of {counted.total():,} dead letters")
+    sys.exit(0 if counted["done"] == counted.total() else 1)
+
+
+def _who() -> str:
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        raise SettingsError("nobody knows who you are here: say it with --by NAME") from None

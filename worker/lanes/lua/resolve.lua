@@ -1,0 +1,59 @@
+-- Write down what a person decided about dead letters.
+--
+-- arguments  items: ids; act: resend | accept | discard; by, why: who decided, and for what reason; keep,
+--            stream, horizon, slot
+-- items      {status}
+--              done   decided
+--              gone   no dead letter (any more): somebody else decided, or a late answer did
+--              taken  resend only: its id belongs to another signal by now
+--
+-- resend makes a new attempt of the same signal, due now; accept ends it as accepted, discard as discarded.
+
+-- A freed id may have been used again meanwhile: then there would be two orders under it.
+local function reclaim(rec)
+  local keys = claims(rec)
+  for _, claim in ipairs(keys) do
+    local held = call('GET', claim)
+    if held and owner(held) ~= rec.id then return false end
+  end
+  for _, claim in ipairs(keys) do call('SET', claim, rec.id .. ' ' .. (rec.print or '')) end
+  return true
+end
+
+local function note(rec)
+  local why = 'by ' .. A.by .. (A.why ~= '' and ': ' .. A.why or '')
+  remember(rec, cjson.encode({ at = now, verdict = A.act, why = why }))
+  call('XADD', P .. 'acts', 'MAXLEN', '~', A.stream, '*', 'id', rec.id, 'connector', rec.connector,
+    'action', rec.action, 'act', A.act, 'by', A.by, 'why', A.why, 'was', rec.outcome)
+  return A.act .. 'ed ' .. why
+end
+
+local function send_again(rec)
+  local age = rec.expires and rec.expires - rec.due
+  rec.due, rec.expires, rec.attempts, rec.unknowns = now, age and now + age, 0, 0
+  rec.seq = call('INCR', P .. 'seq')
+  local key = signal_key(rec.id)
+  -- Without its token no late answer of an earlier attempt can settle this one.
+  call('HDEL', key, 'token', 'outcome', 'why', 'ended', 'unknowns')
+  call('HSET', key, 'due', rec.due, 'attempts', 0, 'seq', rec.seq)
+  if age then call('HSET', key, 'expires', rec.expires) end
+  join(rec)
+end
+
+local function resolve(id)
+  local rec = read(id)
+  if rec == nil or rec.state ~= 'dead' then return 'gone' end
+  if A.act == 'resend' and not reclaim(rec) then return 'taken' end
+  local why = note(rec)
+  leave_dead(rec)
+  if A.act == 'resend' then
+    send_again(rec)
+  else
+    finish(rec, A.act == 'accept' and 'accepted' or 'discarded', why)
+  end
+  return 'done'
+end
+
+local items = {}
+for i, id in ipairs(A.items) do items[i] = { status = resolve(id) } end
+return answer(items)
