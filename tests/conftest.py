@@ -64,7 +64,7 @@ class Workers:
     def start(self, endpoint_url: str, **settings: object) -> Process:
         log = self._folder / f"worker-{len(self.running)}.log"
         given = {"prefix": self._prefix, "redis_url": self._redis_url, **settings}
-        process, address = start_worker(str(given.pop("redis_url")), endpoint_url, log, **given)
+        process, address = start_worker(str(given.pop("redis_url")), endpoint_url, log, **given)  # type: ignore[arg-type]
         self.running.append(process)
         self.addresses.append(address)
         return process

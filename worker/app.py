@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import warnings
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from celery import signals as celery_signals
 from celery.exceptions import SecurityWarning
 from prometheus_client import CollectorRegistry
 
-from worker import steps, tasks
+from worker import crash, steps, tasks
 from worker.contract import Rules, parse, wire
 from worker.delivery import Courier
 from worker.dispatch import Dispatcher
@@ -106,6 +107,7 @@ class Worker:
     def run(self) -> int:
         """Work until SIGTERM or SIGINT; returns the exit code."""
         settings = self._settings
+        crash.arm_from(os.environ)
         configure(settings.log_level, settings.log_format)
         celery_signals.setup_logging.connect(_leave_logging_alone)
         celery_signals.worker_ready.connect(self._on_ready)

@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from worker import crash
 from worker.errors import QueueUnavailable, QueueUnusable
 from worker.events import Observer
 from worker.handling import Handler, Job
@@ -106,6 +107,7 @@ class Dispatcher:
 
         Returns when all are handed over; lanes that a stopping worker does not take are rung again.
         """
+        crash.here("rung")
         waiting = list(dict.fromkeys(names))
         while waiting:
             places = self._room.enter(len(waiting))
@@ -128,6 +130,7 @@ class Dispatcher:
             return
         finally:
             self._room.leave(places - len(heads))
+        crash.here("checked-out")
         for head in heads:
             self._work.put(Job(head, asked_at, answer.now_ms, asked_at, 1))
         self._follow_up(answer)
@@ -139,6 +142,7 @@ class Dispatcher:
             except Exception as error:  # noqa: BLE001 - a thread that dies takes its place with it
                 self._observer.trouble("post", error)
                 result = Settlement(job.head, Outcome.UNKNOWN, f"internal error: {type(error).__name__}")
+            crash.here("answered")
             self._done.put((job, result))
 
     def _commit_results(self) -> None:
@@ -159,6 +163,7 @@ class Dispatcher:
             self._settle(settled)
         if deferred:
             answer = self._insist("defer", lambda: self._lanes.defer(deferred))
+            crash.here("deferred")
             self._room.leave(len(deferred))
             if answer is not None:
                 self._follow_up(answer)
@@ -166,6 +171,7 @@ class Dispatcher:
     def _settle(self, settled: list[tuple[Job, Settlement]]) -> None:
         asked_at = self._clock()
         answer = self._insist("settle", lambda: self._lanes.settle([what for _, what in settled]))
+        crash.here("settled")
         if answer is None:
             self._room.leave(len(settled))
             return

@@ -20,6 +20,8 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
+from worker import crash
+
 
 class Withheld(Exception):
     """The sender was not allowed to begin; no byte went out."""
@@ -107,6 +109,10 @@ class _DeadlineMixin:
         if self.sock is None:
             self.connect()
         exchange = _exchange()
+        if exchange.began:
+            crash.here("half-sent")
+        else:
+            crash.here("connected")
         exchange.begin()
         cast(socket.socket, self.sock).settimeout(exchange.remaining())
         super().send(data)  # type: ignore[misc]

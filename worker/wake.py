@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from worker import crash
 from worker.events import Observer
 from worker.ports import Bell, Calendar
 from worker.records import WakeAnswer
@@ -37,6 +38,8 @@ class Waker:
         return answer
 
     def _follow_up(self, answer: WakeAnswer) -> None:
+        if answer.rings:
+            crash.here("swept" if answer.leases_expired or answer.rings_lost else "woken")
         if answer.rings:
             self._bell.ring(answer.rings)
         if answer.slots_ms:

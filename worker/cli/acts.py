@@ -11,6 +11,7 @@ from itertools import islice
 
 import click
 
+from worker import crash
 from worker.cli.common import duration, emit, json_option, open_redis, safe
 from worker.cli.letter import ADVICE
 from worker.errors import SettingsError
@@ -128,6 +129,7 @@ def _resolve(
     rest = iter(ids)
     while batch := list(islice(rest, _BATCH)):
         answer = lanes.resolve(batch, act, by=by, why=why)
+        crash.here("resolved")
         if ring and answer.rings:
             ring(answer.rings)
         yield from zip(batch, answer.results, strict=True)
