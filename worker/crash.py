@@ -1,4 +1,4 @@
-"""Points at which tests let a process die by SIGKILL, between any two steps that matter.
+"""Points at which tests let a process die (or stand still), between any two steps that matter.
 
 A point costs one comparison unless a test arms one. Nothing in a deployment arms any: it takes the variable
 below, which is no setting and is read in one place.
@@ -6,8 +6,8 @@ below, which is no setting and is read in one place.
 
 from __future__ import annotations
 
-import os
 import signal
+import threading
 from collections.abc import Mapping
 
 VARIABLE = "CRASH_POINT"
@@ -27,32 +27,35 @@ POINTS = {
 
 _armed: str | None = None
 _passes_left = 0
+_by = signal.SIGKILL
 
 
-def arm(point: str, after: int = 0) -> None:
-    """Die at ``point``, after passing it ``after`` times."""
-    global _armed, _passes_left
+def arm(point: str, after: int = 0, by: signal.Signals = signal.SIGKILL) -> None:
+    """Have ``point`` send this process ``by``, once, after it was passed ``after`` times."""
+    global _armed, _passes_left, _by
     if point not in POINTS:
         raise ValueError(f"no such crash point: {point}")
-    _armed, _passes_left = point, after
+    _armed, _passes_left, _by = point, after, by
 
 
 def arm_from(environment: Mapping[str, str]) -> None:
-    """Arm what ``CRASH_POINT=name`` or ``CRASH_POINT=name:passes`` says, if anything."""
+    """Arm what ``CRASH_POINT`` says, if anything: ``name``, ``name:passes`` or ``name:passes:SIGSTOP``."""
     wanted = environment.get(VARIABLE)
     if wanted:
-        name, _, passes = wanted.partition(":")
-        arm(name, int(passes or 0))
+        name, passes, by = f"{wanted}::".split(":")[:3]
+        arm(name, int(passes or 0), signal.Signals[by or "SIGKILL"])
 
 
 def here(point: str) -> None:
     """The process is at ``point``."""
     if _armed == point:
-        _pass_or_die()
+        _pass_or_end()
 
 
-def _pass_or_die() -> None:
-    global _passes_left  # noqa: PLW0603
+def _pass_or_end() -> None:
+    global _armed, _passes_left  # noqa: PLW0603
     _passes_left -= 1
     if _passes_left < 0:
-        os.kill(os.getpid(), signal.SIGKILL)
+        _armed = None
+        # To this very thread: of a signal to the process another might be told first, while this one goes on.
+        signal.pthread_kill(threading.get_ident(), _by)
