@@ -390,12 +390,12 @@ class TestLeases:
         desk.until(desk.redis_ms() + 25)
         judge = desk.head()
         assert judge is not None
-        assert desk.settle(slow, Outcome.ACCEPTED, more=True) == ("done", None), "the lane is the judge's"
-        status, head = desk.settle(judge, Outcome.UNKNOWN, more=True)
-        assert status == "stale"
-        assert head is not None
-        assert head.id == two.id
+        assert desk.settle(slow, Outcome.ACCEPTED, more=True) == ("done", None)
+        assert desk.settle(judge, Outcome.UNKNOWN, more=True) == ("stale", None), "nothing is left to judge"
         assert desk.record(one.id)["outcome"] == "accepted"
+        head = desk.head()
+        assert head is not None
+        assert head.id == two.id, "and the lane goes on"
 
     def test_a_predecessor_cannot_settle_a_later_attempt(self, make_desk: Callable[..., Desk]) -> None:
         desk = make_desk(lease_ms=20)
@@ -662,6 +662,11 @@ class TestResolve:
         desk.lanes.resolve([one.id], "resend", by="ann")
         (again,) = desk.lanes.admit([signal(order_id="o1")]).results
         assert (again.status, again.first_id) == ("duplicate", one.id)
+
+    def test_an_order_that_is_there_after_all_holds_its_id(self, desk: Desk) -> None:
+        one = self.held(desk, Outcome.REJECTED)
+        desk.lanes.resolve([one.id], "accept", by="ann")
+        assert desk.admit(signal(order_id="o1")) == ["duplicate"]
 
     @pytest.mark.parametrize(
         ("act", "outcome", "freed"), [("accept", "accepted", False), ("discard", "discarded", True)]

@@ -183,6 +183,14 @@ local function arm(at)
   if call('ZADD', ARMED, 'NX', slot, slot) == 1 then slots[#slots + 1] = slot end
 end
 
+-- Let go of a lane until its head may be tried again.
+local function park(lane, at)
+  call('HDEL', LEASES, lane)
+  call('ZREM', RUNG, lane)  -- it is there if the lease had run out and nobody has come yet
+  call('ZADD', WAKEUPS, at, lane)
+  arm(at)
+end
+
 local function note_calendar(lane)
   local first = call('ZRANGE', later_key(lane), 0, 0, 'WITHSCORES')
   if first[2] then

@@ -16,9 +16,7 @@ for i, item in ipairs(A.items) do
     if item.unknown then call('HINCRBY', key, 'unknowns', 1) end
     remember(rec, item.note)
     if item.delay > 0 then
-      call('HDEL', LEASES, item.lane)
-      call('ZADD', WAKEUPS, now + item.delay, item.lane)
-      arm(now + item.delay)
+      park(item.lane, now + item.delay)
     else
       give_back(item.lane)
     end

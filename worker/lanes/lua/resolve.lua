@@ -9,15 +9,17 @@
 --
 -- resend makes a new attempt of the same signal, due now; accept ends it as accepted, discard as discarded.
 
--- A freed id may have been used again meanwhile: then there would be two orders under it.
-local function reclaim(rec)
-  local keys = claims(rec)
-  for _, claim in ipairs(keys) do
+-- Whether an id of it was freed and has been used again: a resend would be a second order under it.
+local function is_taken(rec)
+  for _, claim in ipairs(claims(rec)) do
     local held = call('GET', claim)
-    if held and owner(held) ~= rec.id then return false end
+    if held and owner(held) ~= rec.id then return true end
   end
-  for _, claim in ipairs(keys) do call('SET', claim, rec.id .. ' ' .. (rec.print or '')) end
-  return true
+  return false
+end
+
+local function reclaim(rec)
+  for _, claim in ipairs(claims(rec)) do call('SET', claim, rec.id .. ' ' .. (rec.print or ''), 'NX') end
 end
 
 local function note(rec)
@@ -43,7 +45,8 @@ end
 local function resolve(id)
   local rec = read(id)
   if rec == nil or rec.state ~= 'dead' then return 'gone' end
-  if A.act == 'resend' and not reclaim(rec) then return 'taken' end
+  if A.act == 'resend' and is_taken(rec) then return 'taken' end
+  if A.act ~= 'discard' then reclaim(rec) end  -- an order exists, or may soon
   local why = note(rec)
   leave_dead(rec)
   if A.act == 'resend' then

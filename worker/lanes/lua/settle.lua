@@ -17,6 +17,8 @@ local function apply(item)
     leave_lane(rec)
     remember(rec, item.note)
     finish(rec, item.outcome, item.why)
+    -- Whoever took the lane over had only this to judge: nothing is left for them to hold it for.
+    if not holds then give_back(item.lane) end
     return 'done'
   end
   if not own then return 'stale' end
