@@ -14,6 +14,7 @@ from celery.exceptions import SecurityWarning
 from prometheus_client import CollectorRegistry
 
 from worker import crash, steps, tasks
+from worker.belfry import Belfry
 from worker.contract import Rules, parse, wire
 from worker.delivery import Courier
 from worker.dispatch import Dispatcher
@@ -60,6 +61,7 @@ class Worker:
         registry = CollectorRegistry()
         app = make_app(settings.redis_url, settings.prefix, horizon=settings.horizon)
         bell = CeleryBell(app)
+        self._belfry = Belfry(bell)
         metrics = Metrics(registry, in_flight=lambda: self.dispatcher.in_flight)
         observer = Observers([metrics, LogObserver()])
         lanes = Lanes(
@@ -80,7 +82,7 @@ class Worker:
         )
         self.dispatcher = Dispatcher(
             lanes=lanes,
-            bell=bell,
+            bell=self._belfry,
             observer=observer,
             handler=handler,
             threads=settings.threads,
@@ -89,11 +91,12 @@ class Worker:
         patient = Lanes(
             client, prefix=settings.prefix, timing=settings.timing(), patience=settings.redis_patience
         )
-        waker = Waker(patient, bell, observer)
+        waker = Waker(patient, bell, observer, take=self.dispatcher.drain)
         tasks.register(app, drain=self.dispatcher.drain, wake=waker.on_time)
         steps.install(
             app,
             dispatcher=self.dispatcher,
+            belfry=self._belfry,
             waker=waker,
             sweep_interval=settings.sweep_interval,
             stop_timeout=settings.stop_timeout,
@@ -152,6 +155,8 @@ class Worker:
         self.dispatcher.begin_stop()
 
     def _live(self) -> str | None:
+        if self._consuming and not self.dispatcher.alive:
+            return "a thread has died"
         stuck = self.dispatcher.stuck_for()
         return f"no outcome written for {stuck:.0f} s" if stuck > self._settings.lease * 2 else None
 

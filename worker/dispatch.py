@@ -21,17 +21,20 @@ from dataclasses import replace
 from typing import TypeVar
 
 from worker import crash
-from worker.errors import QueueUnavailable, QueueUnusable
+from worker.errors import QueueUnavailable
 from worker.events import Observer
 from worker.handling import Handler, Job
 from worker.ports import Bell, Queue
-from worker.records import Answer, Deferral, Head, Outcome, Settlement
+from worker.records import Answer, Deferral, Outcome, Settlement
 from worker.rooms import Room
 
 T = TypeVar("T")
+Item = TypeVar("Item")
 
 COMMIT_BATCH = 128
 """Verdicts written in one call; bounds how long Redis is busy with it."""
+REFUSALS = 5
+"""Times a single verdict is refused by Redis before its lane is left to its lease."""
 
 
 class Dispatcher:
@@ -118,20 +121,30 @@ class Dispatcher:
             self._take(part, places)
 
     def _take(self, names: Sequence[str], places: int) -> None:
-        asked_at = self._clock()
         if self.in_flight == places:
-            self._progress_at = asked_at  # nothing was in flight before: there was nothing to progress
-        heads: tuple[Head, ...] = ()
+            self._progress_at = self._clock()  # nothing was in flight before: there was nothing to progress
+        self._checkout(names, f"{self._name}.{next(self._calls)}")
+
+    def _checkout(self, names: Sequence[str], token: str) -> None:
+        """Lease lanes, one place each has been taken for, and hand their heads to the posting threads."""
+        asked_at = self._clock()
         try:
-            answer = self._lanes.checkout(names, f"{self._name}.{next(self._calls)}")
-            heads = answer.heads
-        except (QueueUnavailable, QueueUnusable) as error:
+            answer = self._lanes.checkout(names, token)
+        except QueueUnavailable as error:
             self._observer.trouble("checkout", error)
+            self._room.leave(len(names))
             return
-        finally:
-            self._room.leave(places - len(heads))
+        except Exception as error:  # noqa: BLE001 - one lane may be spoilt, the others shall not suffer
+            self._observer.trouble("checkout", error)
+            if len(names) == 1:
+                self._room.leave(1)
+                return
+            for name in names:  # by the same token: what the failed call did lease is ours
+                self._checkout([name], token)
+            return
         crash.here("checked-out")
-        for head in heads:
+        self._room.leave(len(names) - len(answer.heads))
+        for head in answer.heads:
             self._work.put(Job(head, asked_at, answer.now_ms, asked_at, 1))
         self._follow_up(answer)
 
@@ -150,11 +163,17 @@ class Dispatcher:
             results = [result]
             while len(results) < COMMIT_BATCH and not self._done.empty():
                 if (another := self._done.get()) is None:
-                    self._commit(results)
+                    self._commit_safely(results)
                     return
                 results.append(another)
-            self._commit(results)
+            self._commit_safely(results)
             self._progress_at = self._clock()
+
+    def _commit_safely(self, results: list[tuple[Job, Settlement | Deferral]]) -> None:
+        try:
+            self._commit(results)
+        except Exception as error:  # noqa: BLE001 - a committer that dies takes every lane with it
+            self._observer.trouble("commit", error)
 
     def _commit(self, results: list[tuple[Job, Settlement | Deferral]]) -> None:
         settled = [(job, what) for job, what in results if isinstance(what, Settlement)]
@@ -162,18 +181,16 @@ class Dispatcher:
         if settled:
             self._settle(settled)
         if deferred:
-            answer = self._insist("defer", lambda: self._lanes.defer(deferred))
-            crash.here("deferred")
-            self._room.leave(len(deferred))
-            if answer is not None:
-                self._follow_up(answer)
+            self._defer(deferred)
 
     def _settle(self, settled: list[tuple[Job, Settlement]]) -> None:
         asked_at = self._clock()
-        answer = self._insist("settle", lambda: self._lanes.settle([what for _, what in settled]))
+        answer = self._insist(
+            "settle", lambda: self._lanes.settle([what for _, what in settled]), len(settled)
+        )
         crash.here("settled")
         if answer is None:
-            self._room.leave(len(settled))
+            self._one_by_one(self._settle, settled)
             return
         for (job, _), (_, head) in zip(settled, answer.results, strict=True):
             if head is None:
@@ -190,15 +207,47 @@ class Dispatcher:
                 )
         self._follow_up(answer)
 
-    def _insist(self, what: str, call: Callable[[], T]) -> T | None:
-        """What has been posted must be written down: only the end of the process ends the trying."""
+    def _defer(self, deferred: list[Deferral]) -> None:
+        answer = self._insist("defer", lambda: self._lanes.defer(deferred), len(deferred))
+        crash.here("deferred")
+        if answer is None:
+            self._one_by_one(self._defer, deferred)
+            return
+        self._room.leave(len(deferred))
+        self._follow_up(answer)
+
+    def _one_by_one(self, write: Callable[[list[Item]], None], items: list[Item]) -> None:
+        """A record that spoils its batch must spoil only itself; its lane is left to its lease."""
+        if len(items) == 1:
+            self._room.leave(1)
+            return
+        for item in items:
+            write([item])
+
+    def _insist(self, what: str, call: Callable[[], T], size: int) -> T | None:
+        """What has been posted must be written down: this tries as long as it can help.
+
+        None if the process is ending, or if Redis refuses for good: then at once for a batch, which may be
+        spoilt by one of its items, and after a while for a single item.
+        """
+        refusals = 0
         while not self._abandoned.is_set():
             try:
                 return call()
-            except Exception as error:  # noqa: BLE001 - a committer that dies takes every lane with it
+            except QueueUnavailable as error:
                 self._observer.trouble(what, error)
-                self._abandoned.wait(1.0)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the others' results must get through
+                self._observer.trouble(what, error)
+                refusals += 1
+                if size > 1 or refusals >= REFUSALS:
+                    return None
+            self._abandoned.wait(1.0)
         return None
+
+    @property
+    def alive(self) -> bool:
+        """Whether all threads that should be running are."""
+        return all(thread.is_alive() for thread in (*self._posters, self._committer))
 
     def _follow_up(self, answer: Answer) -> None:
         for ended in answer.ended:

@@ -86,12 +86,14 @@ def classify(signal: Signal) -> ActionClass:
         return ActionClass.CANCEL
     if signal.action in _OPENS:
         return ActionClass.ENTRY
+    # With a limit the order may rest: the position is still there, and a second order would close it again.
+    return ActionClass.FULL if _is_whole(signal) and signal.limit is None else ActionClass.PARTIAL
+
+
+def _is_whole(signal: OrderSignal) -> bool:
     # `fixed` wins over `percent` at the endpoint, so a fixed amount is partial whatever the percent.
-    if signal.fixed is not None or signal.notional is not None:
-        return ActionClass.PARTIAL
-    if signal.percent is None or Decimal(signal.percent) >= 100:
-        return ActionClass.FULL
-    return ActionClass.PARTIAL
+    sized = signal.fixed is not None or signal.notional is not None
+    return not sized and (signal.percent is None or Decimal(signal.percent) >= 100)
 
 
 def _classify_sync(signal: PositionSyncSignal) -> ActionClass:
@@ -115,7 +117,7 @@ def drops(signal: Signal, policy: Policy) -> str | None:
     if signal.action is Action.CANCEL_ALL:
         return "all"
     dropped = _DROPPED_BY_CLOSE.get(signal.action)
-    if dropped and policy.close_drops_open and classify(signal) is ActionClass.FULL:
+    if dropped and policy.close_drops_open and _is_whole(signal):
         return dropped.value
     return None
 

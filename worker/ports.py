@@ -36,8 +36,8 @@ class Poster(Protocol):
 class Bell(Protocol):
     """Tells the workers that there is something to do; never raises. ``worker.rings.CeleryBell`` is one."""
 
-    def ring(self, lanes: Sequence[str]) -> None:
-        """These lanes have work."""
+    def ring(self, lanes: Sequence[str]) -> Sequence[str]:
+        """These lanes have work. Gives those back for which nobody could be told."""
         ...
 
     def wake(self, slots_ms: Sequence[int], now_ms: int) -> None:

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 
 from celery import Celery
 from kombu.entity import Exchange, Queue
-from kombu.exceptions import KombuError, OperationalError
-from redis.exceptions import RedisError
 
 from worker.lanes.keys import RING_QUEUE, WAKE_QUEUE
 
@@ -65,22 +63,28 @@ class CeleryBell:
     def __init__(self, app: Celery) -> None:
         self._app = app
 
-    def ring(self, lanes: Sequence[str]) -> None:
+    def ring(self, lanes: Sequence[str]) -> Sequence[str]:
+        silent: list[str] = []
         for chunk in _chunks(lanes):
-            self._send(DRAIN, [chunk], RING_QUEUE, None)
+            if not self._send(DRAIN, [chunk], RING_QUEUE, None):
+                silent += chunk
+        return silent
 
     def wake(self, slots_ms: Sequence[int], now_ms: int) -> None:
         for slot in slots_ms:
             self._send(WAKE, [slot], WAKE_QUEUE, max(0.0, (slot - now_ms) / 1000))
 
-    def _send(self, task: str, arguments: list[object], queue: str, countdown: float | None) -> None:
+    def _send(self, task: str, arguments: list[object], queue: str, countdown: float | None) -> bool:
         try:
             # Names only in the arguments; still, no copy of them for headers and logs.
             self._app.send_task(
                 task, args=arguments, queue=queue, countdown=countdown, argsrepr="", kwargsrepr=""
             )
-        except (OperationalError, KombuError, RedisError, OSError) as error:
-            log.warning("ring lost, the sweep will repeat it", extra={"task": task, "error": str(error)})
+        except Exception as error:  # noqa: BLE001 - kombu raises anything, and a hint is worth no failure
+            what = f"{type(error).__name__}: {error}"
+            log.warning("ring lost, the sweep will repeat it", extra={"task": task, "error": what})
+            return False
+        return True
 
 
 def _chunks(lanes: Sequence[str]) -> list[list[str]]:

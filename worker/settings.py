@@ -26,6 +26,8 @@ FILE_VARIABLE = "SIGNALS_SETTINGS_FILE"
 LIVE_ENDPOINT = "https://api.crypto-arsenal.io/trading-signal/webhook"
 LEASE_MARGIN = 5.0
 """Seconds a lease must outlast the POST deadline: time to hand over, settle and be scheduled."""
+KEEP_MARGIN = 60.0
+"""Seconds a finished signal must be known beyond the patience of producers, whose repetitions it answers."""
 
 Seconds = Annotated[float, Field(gt=0, le=604_800, allow_inf_nan=False)]
 Statuses = Annotated[str, Field(pattern=r"^\s*(\d{3}\s*(,\s*\d{3}\s*)*)?$")]
@@ -68,7 +70,9 @@ class Settings(BaseSettings):
     )
     quantum_signals: int = Field(50, ge=1, description="Signals of one lane in a row, before others")
     quantum_seconds: Seconds = Field(5.0, description="Time on one lane in a row, before others")
-    sweep_interval: Seconds = Field(1.0, description="How often lost rings and dead owners are looked for")
+    sweep_interval: Annotated[float, Field(ge=0.05, le=60)] = Field(
+        1.0, description="How often lost rings and dead owners are looked for"
+    )
     patience: Seconds = Field(5.0, description="A ring unanswered for so long is repeated")
     horizon: Seconds = Field(60.0, le=1800, description="Countdown tasks are made for what is due this soon")
     slot: Annotated[float, Field(ge=0.001, le=10)] = Field(
@@ -115,6 +119,11 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"SIGNALS_LEASE: {self.lease:g} s must be at least SIGNALS_DEADLINE + {LEASE_MARGIN:g}"
                 f" = {self.deadline + LEASE_MARGIN:g} s, or a POST could outlive its lease"
+            )
+        if self.keep < self.redis_patience + KEEP_MARGIN:
+            raise ValueError(
+                f"SIGNALS_KEEP: {self.keep:g} s must be at least SIGNALS_REDIS_PATIENCE + {KEEP_MARGIN:g}"
+                f" = {self.redis_patience + KEEP_MARGIN:g} s, or a repeated send could double an order"
             )
         if self.stop_timeout <= self.deadline:
             raise ValueError(

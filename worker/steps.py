@@ -11,6 +11,7 @@ from typing import Any
 
 from celery import Celery, bootsteps
 
+from worker.belfry import Belfry
 from worker.dispatch import Dispatcher
 from worker.errors import SignalsError
 from worker.wake import Waker
@@ -19,7 +20,13 @@ log = logging.getLogger(__name__)
 
 
 def install(
-    app: Celery, *, dispatcher: Dispatcher, waker: Waker, sweep_interval: float, stop_timeout: float
+    app: Celery,
+    *,
+    dispatcher: Dispatcher,
+    belfry: Belfry,
+    waker: Waker,
+    sweep_interval: float,
+    stop_timeout: float,
 ) -> None:
     """Add posting and sweeping to ``app``'s worker. Durations in seconds."""
 
@@ -27,11 +34,14 @@ def install(
         requires = {"celery.worker.components:Pool"}  # noqa: RUF012 - Celery reads it from the class
 
         def start(self, parent: Any) -> None:  # noqa: ARG002
+            belfry.start()
             dispatcher.start()
 
         def stop(self, parent: Any) -> None:  # noqa: ARG002
             if not dispatcher.stop(stop_timeout):
                 log.error("stopped with POSTs still in flight; their fate will be judged unknown")
+
+            belfry.stop(timeout=3.0)
 
         terminate = stop
 

@@ -38,6 +38,8 @@ class Exchange:
         self._may_begin = may_begin
         self.began = False
         self.reused = True
+        self.clean = False
+        """Whether the answer is of the plain kind after which a connection may be used again."""
 
     def remaining(self) -> float:
         """Seconds left; raises TimeoutError when there are none."""
@@ -91,6 +93,16 @@ class _TimedResponse(http.client.HTTPResponse):
         raw = self.fp.detach()
         self.fp = io.BufferedReader(_TimedIO(sock, raw, _exchange()))
 
+    def _read_status(self) -> tuple[str, int, str]:
+        # http.client passes over 100 only. After a 103 taken for the answer, the answer proper would be read
+        # as that to the next order.
+        version, status, reason = super()._read_status()  # type: ignore[misc]
+        while 102 <= status <= 199:
+            http.client.parse_headers(self.fp)
+            version, status, reason = super()._read_status()  # type: ignore[misc]
+        _exchange().clean = 200 <= status <= 299
+        return version, status, reason
+
 
 class _DeadlineMixin:
     """What both kinds of connection do on top of urllib3's."""
@@ -109,12 +121,10 @@ class _DeadlineMixin:
         if self.sock is None:
             self.connect()
         exchange = _exchange()
-        if exchange.began:
-            crash.here("half-sent")
-        else:
-            crash.here("connected")
-        exchange.begin()
+        crash.here("half-sent" if exchange.began else "connected")
+        # In this order: without time left nothing begins.
         cast(socket.socket, self.sock).settimeout(exchange.remaining())
+        exchange.begin()
         super().send(data)  # type: ignore[misc]
 
 
@@ -144,6 +154,8 @@ class _IdleMixin:
     def _put_conn(self, connection: Any) -> None:
         if connection is not None:
             connection.idle_since = time.monotonic()
+            if not _exchange().clean:
+                connection.close()
         super()._put_conn(connection)  # type: ignore[misc]
 
 

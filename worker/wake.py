@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from worker import crash
 from worker.events import Observer
 from worker.ports import Bell, Calendar
@@ -11,10 +13,14 @@ from worker.records import WakeAnswer
 class Waker:
     """What the countdown task and the sweep do. Each may happen twice, late or never."""
 
-    def __init__(self, calendar: Calendar, bell: Bell, observer: Observer) -> None:
+    def __init__(
+        self, calendar: Calendar, bell: Bell, observer: Observer, take: Callable[[Sequence[str]], None]
+    ) -> None:
+        """``take``: works on lanes right here; for when nobody can be rung, as when Redis is full."""
         self._calendar = calendar
         self._bell = bell
         self._observer = observer
+        self._take = take
 
     def on_time(self, slot_ms: int) -> None:
         """A countdown for ``slot_ms`` (Redis clock) has run out.
@@ -40,8 +46,9 @@ class Waker:
     def _follow_up(self, answer: WakeAnswer) -> None:
         if answer.rings:
             crash.here("swept" if answer.leases_expired or answer.rings_lost else "woken")
-        if answer.rings:
-            self._bell.ring(answer.rings)
+        silent = self._bell.ring(answer.rings) if answer.rings else ()
+        if silent:
+            self._take(silent)
         if answer.slots_ms:
             self._bell.wake(answer.slots_ms, answer.now_ms)
         if answer.leases_expired or answer.rings_lost:

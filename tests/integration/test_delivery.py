@@ -120,6 +120,11 @@ def test_why_an_order_is_unknown(paper: PaperServer, courier: Courier, mischief:
         (b"HTTP/1.1 302 Found\r\nLocation: http://[bad\r\nContent-Length: 0\r\n\r\n", Verdict.REJECTED),
         (b"HTTP/1.1 429 Slow\r\nRetry-After: never\r\nContent-Length: 0\r\n\r\n", Verdict.UNSENT),
         (b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", Verdict.ACCEPTED),
+        (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 400 No\r\n\r\n", Verdict.REJECTED),
+        (
+            b"HTTP/1.1 200 OK\r\nRetry-After: Sun, 22 Nov 2026 14:00:30 +99999999999999999\r\n\r\nok",
+            Verdict.ACCEPTED,
+        ),
         (b"HTTP/1.0 200 OK\r\n\r\nok", Verdict.ACCEPTED),
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000, Verdict.UNSENT),
     ],
@@ -129,6 +134,31 @@ def test_whatever_comes_back_is_a_verdict(
 ) -> None:
     courier = Courier(raw_endpoint(answer), deadline=1.0)
     assert courier.post(BODY).verdict is verdict
+    courier.close()
+
+
+def test_a_connection_that_carried_trouble_is_not_used_again(paper: PaperServer, courier: Courier) -> None:
+    for trouble in ("503", "500", "400"):
+        paper.mischief = Mischief.from_text(trouble)
+        courier.post(BODY)
+        paper.mischief = Mischief.from_text()
+        assert [courier.post(BODY).reused for _ in range(2)] == [False, True]
+
+
+def test_without_time_left_nothing_begins(paper: PaperServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    courier = Courier(paper.webhook_url, deadline=0.2)
+    real = socket.create_connection
+
+    def slow(*arguments: object, **named: object) -> socket.socket:
+        connection = real(paper.webhook_url.split("/")[2].split(":"))  # type: ignore[call-overload]
+        end = time.monotonic() + 0.25
+        eventually(lambda: time.monotonic() > end, within=1, what="the deadline is over")
+        return connection
+
+    monkeypatch.setattr("urllib3.util.connection.create_connection", slow)
+    attempt = courier.post(BODY)
+    assert (attempt.verdict, attempt.why) == (Verdict.UNSENT, "timeout")
+    assert paper.receipts == []
     courier.close()
 
 

@@ -206,7 +206,7 @@ class QueueMachine(RuleBasedStateMachine):
             for signal_id in self._ids(self.client.lrange(f"{self.prefix}lane:{connector}", 0, -1)):
                 places[signal_id].append("lane")
             for member in self._ids(self.client.zrange(f"{self.prefix}later:{connector}", 0, -1)):
-                places[member[16:]].append("calendar")
+                places[member.split(" ")[1]].append("calendar")
         for signal_id in self._ids(self.client.zrange(f"{self.prefix}dead", 0, -1)):
             places[signal_id].append("dead")
         counted = {"waiting": 0, "delayed": 0}

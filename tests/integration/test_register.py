@@ -280,14 +280,15 @@ class TestTrouble:
         user = f"blind-{prefix[:-1]}"
         client.execute_command("ACL", "SETUSER", user, "on", ">pw", "~nothing*", "+@all")
         try:
-            register = Register(connect(redis_url.replace("//", f"//{user}:pw@")), prefix=prefix)
-            for call in (
-                register.census,
-                lambda: register.dead_letter(signal_id),
-                lambda: register.find(signal_id),
-            ):
-                with pytest.raises(QueueUnusable):
-                    call()
+            with connect(redis_url.replace("//", f"//{user}:pw@")) as blind:
+                register = Register(blind, prefix=prefix)
+                for call in (
+                    register.census,
+                    lambda: register.dead_letter(signal_id),
+                    lambda: register.find(signal_id),
+                ):
+                    with pytest.raises(QueueUnusable):
+                        call()
         finally:
             client.execute_command("ACL", "DELUSER", user)
 

@@ -121,8 +121,9 @@ class FakeBell:
         self.rung: list[str] = []
         self.slots: list[int] = []
 
-    def ring(self, lanes: Sequence[str]) -> None:
+    def ring(self, lanes: Sequence[str]) -> Sequence[str]:
         self.rung += lanes
+        return ()
 
     def wake(self, slots_ms: Sequence[int], now_ms: int) -> None:
         self.slots += slots_ms

@@ -46,6 +46,8 @@ def sync(side: str, size: object, prev_side: str | None = None, prev_size: objec
         (order("closeShort", percent="50"), PARTIAL),
         (order("closeShort", fixed="1"), PARTIAL),
         (order("closeLong", fixed="1", percent="100"), PARTIAL),
+        (order("closeLong", percent="100", limit="70000"), PARTIAL),
+        (order("sell", limit="70000"), PARTIAL),
         (order("cancel", clientOrderId="x1"), CANCEL),
         (order("cancellAll"), CANCEL),
         (sync("long", 2, "long", 1), ENTRY),

@@ -70,6 +70,7 @@ def test_statuses_and_body_are_settings() -> None:
         ("Sun, 22 Nov 2026 14:00:30 GMT", 30.0),
         ("Sun, 22 Nov 2026 13:00:00 GMT", 0.0),
         ("²", None),
+        ("Sun, 22 Nov 2026 14:00:30 +99999999999999999", None),
     ],
 )
 def test_retry_after(header: str | None, expected: float | None) -> None:

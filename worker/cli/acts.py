@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -135,7 +135,7 @@ def _resolve(
         yield from zip(batch, answer.results, strict=True)
 
 
-def _bell(settings: Settings) -> Callable[[tuple[str, ...]], None]:
+def _bell(settings: Settings) -> Callable[[Sequence[str]], object]:
     from worker.rings import CeleryBell, make_app  # Celery takes half a second to import
 
     return CeleryBell(make_app(settings.redis_url, settings.prefix, horizon=settings.horizon)).ring

@@ -16,7 +16,7 @@ local function holder_of(item)
 end
 
 local function refuse(item, held)
-  local first, print = string.match(held, '^(%S+) (%S+)$')
+  local first, print = string.match(held, '^(%S*) ?(%S*)')
   local status = print == item.print and 'duplicate' or 'conflict'
   call('HINCRBY', TOTALS, status, 1)
   local known = call('HMGET', signal_key(first), 'state', 'outcome')

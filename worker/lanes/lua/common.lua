@@ -45,6 +45,7 @@ local RULES = {
 
 local HISTORY_LINES = 10  -- attempts remembered per signal
 local STEPS = 200         -- signals one lane may promote or expire per call: bounds the script's time
+local budget = 1000       -- signals all lanes may promote per call
 
 local rings, rung_now, slots, ended = {}, {}, {}, {}
 
@@ -72,12 +73,19 @@ local NUMBERS = { seq = true, admitted = true, due = true, expires = true, windo
 local FIELDS = { 'connector', 'action', 'class', 'state', 'seq', 'admitted', 'due', 'expires', 'window',
   'order', 'key', 'print', 'drops', 'target', 'attempts', 'unknowns', 'token', 'outcome', 'history' }
 
+-- What a record that somebody has spoilt is taken for: an entry that may be on its way, so that it is judged
+-- and not sent, and no script fails half-way through a batch of other people's signals.
+local SPOILT = { action = '?', class = 'entry', state = 'sending', seq = 0, admitted = 0, due = 0, window = 0,
+  attempts = 0 }
+
 local function read(id)
   local values = call('HMGET', signal_key(id), unpack(FIELDS))
   if not values[1] then return nil end
   local rec = { id = id }
   for i, field in ipairs(FIELDS) do
-    if values[i] then rec[field] = NUMBERS[field] and tonumber(values[i]) or values[i] end
+    local value = values[i] or nil
+    if value and NUMBERS[field] then value = tonumber(value) end
+    rec[field] = value or SPOILT[field]
   end
   return rec
 end
@@ -90,7 +98,7 @@ local function claims(rec)
 end
 
 local function owner(claim)
-  return string.match(claim, '^(%S+)')
+  return string.match(claim, '^(%S*)')
 end
 
 local function remember(rec, note)
@@ -133,9 +141,11 @@ local function finish(rec, outcome, why)
     outcome = outcome, why = why, attempts = rec.attempts or 0, admitted = rec.admitted, due = rec.due }
 end
 
+-- A dead letter gets another fate; totals count the last one.
 local function leave_dead(rec)
   call('ZREM', DEAD, rec.id)
-  call('HINCRBY', COUNTS, 'dead:' .. rec.outcome, -1)
+  call('HINCRBY', COUNTS, 'dead:' .. (rec.outcome or '?'), -1)
+  call('HINCRBY', TOTALS, rec.outcome or '?', -1)
 end
 
 local function ring(lane)
@@ -170,8 +180,8 @@ local function give_back(lane)
   ring(lane)
 end
 
-local function leave_lane(rec)
-  call('LREM', lane_key(rec.connector), 1, rec.id)
+local function leave_lane(rec, from_the_end)
+  call('LREM', lane_key(rec.connector), from_the_end and -1 or 1, rec.id)
   call('HINCRBY', COUNTS, 'waiting', -1)
 end
 
@@ -191,6 +201,16 @@ local function park(lane, at)
   arm(at)
 end
 
+-- Say once more what a caller may not have heard: that a lane is to be rung, or when it is to be woken.
+local function tell_again(lane)
+  local at = call('ZSCORE', WAKEUPS, lane)
+  if call('ZSCORE', RUNG, lane) then
+    ring(lane)
+  elseif at and call('HEXISTS', LEASES, lane) == 0 then
+    slots[#slots + 1] = math.ceil(tonumber(at) / A.slot) * A.slot
+  end
+end
+
 local function note_calendar(lane)
   local first = call('ZRANGE', later_key(lane), 0, 0, 'WITHSCORES')
   if first[2] then
@@ -201,9 +221,11 @@ local function note_calendar(lane)
   end
 end
 
--- Members sort by due time, then by order of admission.
-local function later_member(rec) return string.format('%016.0f', rec.seq) .. rec.id end
-local function later_id(member) return string.sub(member, 17) end
+-- Members sort by due time, then by order of admission; the action tells, without reading the record,
+-- whether a cancel or close may drop it.
+local function later_member(rec) return string.format('%016.0f', rec.seq) .. rec.action .. ' ' .. rec.id end
+local function later_id(member) return string.match(member, ' (%S+)$') or '' end
+local function later_action(member) return string.match(member, '^%d+(%a+) ') or '' end
 
 local function delay(rec)
   call('ZADD', later_key(rec.connector), rec.due, later_member(rec))
@@ -216,19 +238,20 @@ local function leave_calendar(rec)
   call('HINCRBY', COUNTS, 'delayed', -1)
 end
 
-local PLACES_NO_ORDER = { cancel = true, cancelAll = true, positionSync = true }
+-- A position sync says what the position shall be, not what to order: no cancel means it.
+local NEVER_DROPPED = { cancel = true, cancelAll = true, positionSync = true }
 
 -- Drop an order that still waits because `by` makes it pointless. One that may have reached the
 -- endpoint is more than waiting: it keeps its place.
 local function drop(rec, by)
-  if PLACES_NO_ORDER[rec.action] or (rec.unknowns or 0) > 0 then return end
+  if NEVER_DROPPED[rec.action] or (rec.unknowns or 0) > 0 then return end
   if rec.state == 'delayed' then
     leave_calendar(rec)
     finish(rec, 'cancelled', 'dropped by ' .. by.action .. ' ' .. by.id)
     note_calendar(rec.connector)
   elseif rec.state == 'waiting' then
     local was_head = call('LINDEX', lane_key(rec.connector), 0) == rec.id
-    leave_lane(rec)
+    leave_lane(rec, not was_head)
     finish(rec, 'cancelled', 'dropped by ' .. by.action .. ' ' .. by.id)
     -- The lane may have been waiting for this head's retry; what follows need not.
     if was_head then give_back(rec.connector) end
@@ -236,6 +259,20 @@ local function drop(rec, by)
 end
 
 local function earlier(rec, by) return rec and rec.seq < by.seq end
+
+-- Drop what waits in the lane, from its end to the last `cancelAll`: that one has dropped all before it, but
+-- for a head that was in flight then and may be waiting for a retry now.
+local function drop_lane(by)
+  local key = lane_key(by.connector)
+  local head = call('LINDEX', key, 0)
+  for at = call('LLEN', key) - 1, 0, -1 do
+    local rec = read(call('LINDEX', key, at) or '')
+    if rec and rec.action == 'cancelAll' then break end
+    if earlier(rec, by) then drop(rec, by) end
+  end
+  local rec = head and read(head)
+  if earlier(rec, by) then drop(rec, by) end
+end
 
 -- What a signal makes pointless as it joins its lane: `drops` names it (policy decides, see
 -- worker/policy.py): 'order' the one with clientOrderId `target`, 'all' every order admitted before
@@ -249,40 +286,37 @@ local function supersede(by)
     return
   end
   if by.drops == 'all' then
-    for _, id in ipairs(call('LRANGE', lane_key(by.connector), 0, -1)) do
-      local rec = read(id)
-      if earlier(rec, by) then drop(rec, by) end
-    end
+    drop_lane(by)
   end
   for _, member in ipairs(call('ZRANGE', later_key(by.connector), 0, -1)) do
-    local rec = read(later_id(member))
-    if earlier(rec, by) and (by.drops == 'all' or rec.action == by.drops) then drop(rec, by) end
+    local action = later_action(member)
+    if action == by.drops or (by.drops == 'all' and not NEVER_DROPPED[action]) then
+      local rec = read(later_id(member))
+      if earlier(rec, by) then drop(rec, by) end
+    end
   end
 end
 
 local function join(rec)
   supersede(rec)
-  local length = call('RPUSH', lane_key(rec.connector), rec.id)
+  call('RPUSH', lane_key(rec.connector), rec.id)
   call('HSET', signal_key(rec.id), 'state', 'waiting')
   call('HINCRBY', COUNTS, 'waiting', 1)
-  if length == 1 then
-    call('ZADD', LANES, rec.due, rec.connector)
-    ring(rec.connector)
-  end
+  if call('ZADD', LANES, 'NX', rec.due, rec.connector) == 1 then ring(rec.connector) end
 end
 
 -- Move what has fallen due from the calendar to the end of its lane, in order of due time.
 local function promote(lane)
+  if budget <= 0 then return end
   local due = call('ZRANGEBYSCORE', later_key(lane), '-inf', now, 'LIMIT', 0, STEPS)
   if #due == 0 then return end
+  budget = budget - #due
   for _, member in ipairs(due) do
-    local rec = read(later_id(member))
-    if rec == nil then
-      call('ZREM', later_key(lane), member)
+    -- One before it in this very loop may have dropped it.
+    if call('ZREM', later_key(lane), member) == 1 then
       call('HINCRBY', COUNTS, 'delayed', -1)
-    elseif rec.state == 'delayed' then  -- one before it may have dropped it
-      leave_calendar(rec)
-      join(rec)
+      local rec = read(later_id(member))
+      if rec and rec.state == 'delayed' then join(rec) end
     end
   end
   note_calendar(lane)

@@ -22,6 +22,8 @@ for i, item in ipairs(A.items) do
     end
     items[i] = { status = 'done' }
   else
+    -- If it was this caller who deferred it, and the answer got lost, tell again what is to do.
+    if rec and rec.state == 'waiting' and rec.token == item.token then tell_again(item.lane) end
     items[i] = { status = 'stale' }
   end
 end

@@ -51,6 +51,8 @@ for i, item in ipairs(A.items) do
     else
       give_back(item.lane)
     end
+  elseif result.status == 'done' then
+    tell_again(item.lane)  -- the answer that told it may have been lost
   end
   items[i] = result
 end

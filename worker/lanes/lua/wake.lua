@@ -21,7 +21,9 @@ local function bury(id)
     call('ZREM', DEAD, id)
     return
   end
+  local ended = rec.outcome or '?'
   leave_dead(rec)
+  call('HINCRBY', TOTALS, ended, 1)  -- it goes, but that is how it ended
   for _, claim in ipairs(claims(rec)) do
     local held = call('GET', claim)
     if held and owner(held) == id then call('DEL', claim) end
@@ -32,7 +34,7 @@ end
 
 local due = call('ZRANGEBYSCORE', CALENDAR, '-inf', now, 'LIMIT', 0, A.limit)
 for _, lane in ipairs(due) do promote(lane) end
-more = #due == A.limit
+more = #due == A.limit or budget <= 0
 
 local timed = call('ZRANGEBYSCORE', WAKEUPS, '-inf', now, 'LIMIT', 0, A.limit)
 for _, lane in ipairs(timed) do
@@ -52,6 +54,11 @@ if A.repair then
   local silent = call('ZRANGEBYSCORE', RUNG, '-inf', now - patience, 'LIMIT', 0, most)
   for _, lane in ipairs(silent) do ring(lane) end
   lost = #silent
+  -- No script leaves a lane with work in neither index; should anything else have, it is found by and by.
+  for _, lane in ipairs(call('ZRANDMEMBER', LANES, 20)) do
+    if not call('ZSCORE', RUNG, lane) and not call('ZSCORE', WAKEUPS, lane) then ring(lane) end
+  end
+
   -- Dead letters are kept for a person, but not for ever: the oldest go first.
   local over = math.max(0, call('ZCARD', DEAD) - A.repair.letters_most)
   local old = call('ZRANGEBYSCORE', DEAD, '-inf', now - A.repair.letters_kept, 'LIMIT', 0, A.limit)
