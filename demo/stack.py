@@ -56,6 +56,10 @@ class Server:
         self._server: ValkeyServer | None = None
 
     @property
+    def port(self) -> int:
+        return self._port
+
+    @property
     def url(self) -> str:
         return f"redis://127.0.0.1:{self._port}/0"
 

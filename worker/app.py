@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from celery import signals as celery_signals
-from celery.exceptions import SecurityWarning
+from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from prometheus_client import CollectorRegistry
 
 from worker import crash, steps, tasks
@@ -117,6 +117,8 @@ class Worker:
         celery_signals.worker_shutting_down.connect(self._on_shutdown)
         # Celery warns of root because of pickle, which we do not accept.
         warnings.filterwarnings("ignore", category=SecurityWarning)
+        # And at every lost connection, of late acknowledgements, which we do not use.
+        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
         self.health.start()
         worker = self._app.Worker(
             pool="threads",

@@ -14,13 +14,13 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
-import time
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
 from worker import crash
+from worker.clock import steady
 from worker.errors import QueueUnavailable
 from worker.events import Observer
 from worker.handling import Handler, Job
@@ -49,7 +49,7 @@ class Dispatcher:
         handler: Handler,
         threads: int,
         stopping: threading.Event,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = steady,
     ) -> None:
         """``stopping`` is shared with ``handler``: once it is set, nothing new is begun."""
         self._lanes = lanes

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from worker.clock import steady
 from worker.errors import InvalidSignal
 from worker.events import Observer
 from worker.policy import ActionClass, Finish, Policy, decide
@@ -53,7 +53,7 @@ class Handler:
         policy: Policy,
         pace: Pace,
         stopping: Callable[[], bool] = lambda: False,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = steady,
     ) -> None:
         """``compose`` turns a head into the body to post; raises InvalidSignal if it is not a signal.
         ``stopping``: whether nothing new may be begun."""

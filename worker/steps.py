@@ -46,15 +46,13 @@ def install(
         terminate = stop
 
     class Sweeping(bootsteps.StartStopStep):  # type: ignore[misc]
-        requires = {"celery.worker.components:Timer", Posting}  # noqa: RUF012
+        requires = {Posting}  # noqa: RUF012
 
-        def start(self, parent: Any) -> None:
+        def start(self, parent: Any) -> None:  # noqa: ARG002
             self._sweeper = Sweeper(waker, sweep_interval)
             self._sweeper.start()
-            self._ticks = parent.timer.call_repeatedly(sweep_interval, self._sweeper.tick)
 
         def stop(self, parent: Any) -> None:  # noqa: ARG002
-            self._ticks.cancel()
             self._sweeper.stop()
 
         terminate = stop
@@ -64,30 +62,27 @@ def install(
 
 
 class Sweeper:
-    """Sweeps in a thread of its own, so that a slow Redis never holds up Celery's event loop."""
+    """Sweeps by a clock and in a thread of its own.
+
+    Not by Celery's timer: that one is emptied whenever the broker connection is lost, which is just when
+    there is something to repair. And a slow Redis never holds up Celery's event loop.
+    """
 
     def __init__(self, waker: Waker, interval: float) -> None:
         self._waker = waker
         self._interval = interval
-        self._due = threading.Event()
-        self._stopping = False
+        self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sweeper", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def tick(self) -> None:
-        """Have a sweep made soon; ticks that come during one become one."""
-        self._due.set()
-
     def stop(self) -> None:
-        self._stopping = True
-        self._due.set()
+        self._stopping.set()
         self._thread.join(timeout=5.0)
 
     def _run(self) -> None:
-        while self._due.wait() and not self._stopping:
-            self._due.clear()
+        while not self._stopping.wait(self._interval):
             try:
                 self._waker.sweep(self._interval)
             except SignalsError as error:

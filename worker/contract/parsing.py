@@ -90,6 +90,11 @@ def _signal(data: object, rules: Rules) -> Signal:
         raise InvalidSignal(f"a signal must be a JSON object, not {kind_of(data)}")
     fields = data if isinstance(data, dict) else dict(data)
     signal = _validated(fields)
+    if signal.connector_token == signal.connector_name:
+        # A name is shown everywhere and names keys: a token pasted into it would be no secret any more.
+        raise InvalidSignal(
+            "`connectorName` is the same as `connectorToken`: one of them is in the wrong field"
+        )
     check(signal, rules)
     texts = len(signal.log or "") + len(signal.delay_seconds_filter or "")
     if _LONGEST_CHARACTER * texts + _FIXED_BYTES > rules.max_bytes:

@@ -124,3 +124,10 @@ def test_no_error_contains_the_token(token: str, field: str, before: str, data: 
     if not isinstance(result, InvalidSignal):
         assert token not in repr(result)
         assert token not in str(warnings(result))
+
+
+def test_a_token_pasted_into_the_name_is_refused_without_repeating_it() -> None:
+    token = "3f0c1a52-7e0b-4f1e-9d0e-3f1f7a2b9c11"
+    with pytest.raises(InvalidSignal, match="wrong field") as caught:
+        parse({"connectorName": token, "connectorToken": token, "action": "sell"})
+    assert token not in str(caught.value)
