@@ -94,3 +94,8 @@ def _digits(value: float | Decimal | JsonNumber) -> str:
 
 def _shortened(text: str) -> str:
     return text if len(text) <= _SHOWN_CHARACTERS else text[: _SHOWN_CHARACTERS - 1] + "…"
+
+
+def looks_like_token(text: str) -> bool:
+    """Whether a text has the form that real connector tokens have."""
+    return _UUID.fullmatch(text) is not None

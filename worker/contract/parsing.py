@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 from pydantic import ValidationError
 
 from worker.contract.explain import ALL_FIELDS, ORDER_FIELDS, SYNC_FIELDS, explain, hidden, unknown_field
-from worker.contract.hiding import kind_of, label
+from worker.contract.hiding import kind_of, label, looks_like_token
 from worker.contract.order import OrderSignal
 from worker.contract.position import PositionSyncSignal
 from worker.contract.reading import RepeatedField, decode, utf8
@@ -90,11 +90,9 @@ def _signal(data: object, rules: Rules) -> Signal:
         raise InvalidSignal(f"a signal must be a JSON object, not {kind_of(data)}")
     fields = data if isinstance(data, dict) else dict(data)
     signal = _validated(fields)
-    if signal.connector_token == signal.connector_name:
+    if looks_like_token(signal.connector_name):
         # A name is shown everywhere and names keys: a token pasted into it would be no secret any more.
-        raise InvalidSignal(
-            "`connectorName` is the same as `connectorToken`: one of them is in the wrong field"
-        )
+        raise InvalidSignal("`connectorName` looks like a token: it must be the name of the account")
     check(signal, rules)
     texts = len(signal.log or "") + len(signal.delay_seconds_filter or "")
     if _LONGEST_CHARACTER * texts + _FIXED_BYTES > rules.max_bytes:
