@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import signal
 import sys
 import tempfile
@@ -49,7 +50,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit("demo: stopped")
     if options.svg:
-        console.save_svg(str(options.svg), title="make demo")
+        picture = console.export_svg(title="make demo")
+        # No fonts from elsewhere: a picture in a README should ask nobody for anything.
+        options.svg.write_text(re.sub(r"@font-face \{.*?\}", "", picture, flags=re.DOTALL), "utf-8")
     sys.exit(0 if good else 1)
 
 
