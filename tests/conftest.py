@@ -17,6 +17,9 @@ from worker.paper import PaperServer
 
 _numbers = itertools.count(1)
 
+for _name in [name for name in os.environ if name.startswith("SIGNALS_")]:
+    del os.environ[_name]  # settings of the person who runs the tests are not theirs
+
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
