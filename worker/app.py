@@ -68,6 +68,7 @@ class Worker:
             client,
             prefix=settings.prefix,
             timing=settings.timing(),
+            brakes=settings.brakes(),
             patience=float("inf"),
             abandoned=self._abandoned,
         )

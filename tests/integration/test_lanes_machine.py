@@ -28,7 +28,8 @@ from hypothesis.stateful import (
 )
 
 from demo.stack import Server
-from worker.lanes import Admission, Deferral, Ended, Head, Lanes, Outcome, Settlement, Timing
+from worker.lanes import Admission, Brakes, Deferral, Ended, Head, Lanes, Outcome, Settlement, Timing
+from worker.lanes.pauses import scopes
 from worker.lanes.redis import connect
 
 CONNECTORS = ("a", "b:c", "b")
@@ -57,8 +58,21 @@ class QueueMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.prefix = f"m{os.getpid()}-{next(_runs)}:"
-        timing = Timing(lease_ms=5, horizon_ms=20, slot_ms=5, patience_ms=5, keep_ms=60_000, limit=3)
-        self.lanes = Lanes(self.client, prefix=self.prefix, timing=timing)
+        timing = Timing(
+            lease_ms=5, horizon_ms=20, slot_ms=5, patience_ms=5, keep_ms=60_000, limit=3, lane_limit=6
+        )
+        brakes = Brakes(
+            "api",
+            rate=2000,
+            connector_rate=500,
+            connector_burst=2,
+            retry_rate=500,
+            circuit_lanes=2,
+            circuit_pause_ms=4,
+            circuit_cap_ms=8,
+        )
+        self.lanes = Lanes(self.client, prefix=self.prefix, timing=timing, brakes=brakes)
+        self.paused: set[str] = set()
         self.known: dict[str, Known] = {}
         self.numbers = itertools.count(1)
 
@@ -80,6 +94,9 @@ class QueueMachine(RuleBasedStateMachine):
         (result,) = answer.results
         if result.status == "accepted":
             self.known[one.id] = Known(one)
+        elif result.status == "full":
+            lane = self.client.llen(f"{self.prefix}lane:{connector}")
+            assert lane + self.client.zcard(f"{self.prefix}later:{connector}") >= 6
         else:
             first = self.known[str(result.first_id)]
             assert first.admission.order_id == order_id
@@ -131,12 +148,40 @@ class QueueMachine(RuleBasedStateMachine):
         known = self.known[head.id]
         assert not known.outcomes or head.attempt == 1, "what has ended is handed out only after a resend"
         if not head.orphan:
+            assert not self._is_paused(head), "a paused signal is not handed out"
             known.handed_out += 1
             assert known.handed_out == 1, "an attempt is handed out to be sent once"
 
-    @rule(head=consumes(heads), outcome=st.sampled_from(ENDS), more=st.booleans(), target=heads)
-    def settle(self, head: Head, outcome: Outcome, more: bool) -> Any:
-        answer = self.lanes.settle([Settlement(head, outcome, "why", "{}", more)])
+    def _is_paused(self, head: Head) -> bool:
+        held = {"all", f"all:{head.lane}"}
+        if head.action_class == "entry":
+            held |= {"entries", f"entries:{head.lane}"}
+        return bool(held & self.paused)
+
+    @rule(connector=st.none() | st.sampled_from(CONNECTORS), entries=st.booleans())
+    def pause(self, connector: str | None, entries: bool) -> None:
+        wanted = scopes([connector] if connector else [], entries_only=entries)
+        answer = self.lanes.pause(wanted, label="person", by="machine")
+        self.paused |= set(wanted)
+        for signal_id in answer.in_flight:
+            assert self._record(signal_id)["state"] == "sending"
+
+    @rule(pick=st.integers(0, 100))
+    def resume(self, pick: int) -> None:
+        if self.paused:
+            scope = sorted(self.paused)[pick % len(self.paused)]
+            self.paused.discard(scope)
+            self.lanes.resume([scope], label="person", by="machine")
+
+    @rule(
+        head=consumes(heads),
+        outcome=st.sampled_from(ENDS),
+        more=st.booleans(),
+        health=st.sampled_from((None, "well", "ill")),
+        target=heads,
+    )
+    def settle(self, head: Head, outcome: Outcome, more: bool, health: str | None) -> Any:
+        answer = self.lanes.settle([Settlement(head, outcome, "why", "{}", more, health)])
         self._note(answer.ended)
         ((_, following),) = answer.results
         if following is None:
@@ -148,11 +193,12 @@ class QueueMachine(RuleBasedStateMachine):
         head=consumes(heads),
         delay=st.sampled_from((0, 4, 60_000)),
         how=st.sampled_from(("", "refund", "unknown")),
+        health=st.sampled_from((None, "well", "ill")),
     )
-    def defer(self, head: Head, delay: int, how: str) -> None:
+    def defer(self, head: Head, delay: int, how: str, health: str | None) -> None:
         if head.orphan and how == "refund":
             return
-        item = Deferral(head, delay, "{}", refund=how == "refund", unknown=how == "unknown")
+        item = Deferral(head, delay, "{}", refund=how == "refund", unknown=how == "unknown", health=health)
         answer = self.lanes.defer([item])
         if answer.results == ("done",):
             self.known[head.id].handed_out = 0
@@ -235,10 +281,10 @@ class QueueMachine(RuleBasedStateMachine):
             ids = self._ids(self.client.lrange(f"{self.prefix}lane:{connector}", 0, -1))
             scores = {
                 name: self.client.zscore(f"{self.prefix}{name}", connector)
-                for name in ("lanes", "rung", "wakeups")
+                for name in ("lanes", "rung", "wakeups", "halted")
             }
             assert (scores["lanes"] is not None) is bool(ids)
-            assert sum(scores[name] is not None for name in ("rung", "wakeups")) == bool(ids)
+            assert sum(scores[name] is not None for name in ("rung", "wakeups", "halted")) == bool(ids)
             states = [self._record(signal_id)["state"] for signal_id in ids]
             assert states.count("sending") <= 1
             assert "sending" not in states[1:], "only the head is in flight"
@@ -252,8 +298,21 @@ class QueueMachine(RuleBasedStateMachine):
         for connector in CONNECTORS:
             ids = self._ids(self.client.lrange(f"{self.prefix}lane:{connector}", 0, -1))
             records = [self._record(signal_id) for signal_id in ids]
-            dues = [(int(record["due"]), int(record["seq"])) for record in records]
-            assert dues == sorted(dues)
+            for is_entry in (True, False):  # under a pause of entries the others overtake them
+                dues = [
+                    (int(record["due"]), int(record["seq"]))
+                    for record in records
+                    if (record["class"] == "entry") is is_entry
+                ]
+                assert dues == sorted(dues)
+
+    @invariant()
+    def a_resume_is_not_forgotten(self) -> None:
+        """A lane is halted only while something holds it, or the wake that lets it go is still to come."""
+        pauses = self._ids(self.client.hkeys(f"{self.prefix}pauses"))
+        assert set(pauses) == self.paused
+        if not pauses and not self.client.exists(f"{self.prefix}circuits", f"{self.prefix}review"):
+            assert self.client.zcard(f"{self.prefix}halted") == 0
 
     @invariant()
     def ids_are_held_exactly_as_long_as_an_order_may_exist(self) -> None:
