@@ -51,6 +51,8 @@ class Settings(BaseSettings):
     redis_timeout: Seconds = Field(2.0, description="Wait for one answer of Redis")
     redis_patience: Seconds = Field(5.0, description="Producers give up on Redis after this long")
 
+    accounts_file: str | None = Field(None, description="JSON file of connectors and their groups")
+
     endpoint_url: str = Field(LIVE_ENDPOINT, description="Where signals are posted to")
     endpoint_ca_file: str | None = Field(None, description="Certificates to trust instead of the public ones")
     expected_body: str = Field("ok", description="The answer that means accepted")

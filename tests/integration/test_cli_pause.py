@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import redis
@@ -13,14 +14,23 @@ from click.testing import CliRunner, Result
 from demo.stack import eventually
 from tests.integration.desk import Desk, signal
 from worker.cli import group
+from worker.errors import SettingsError
 from worker.lanes import Timing
 
 Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(redis_url: str, prefix: str) -> Run:
-    environment = {"SIGNALS_REDIS_URL": redis_url, "SIGNALS_PREFIX": prefix, "COLUMNS": "140"}
+def run(redis_url: str, prefix: str, tmp_path: Path) -> Run:
+    accounts = {"accounts": [{"name": name, "groups": ["desk"] if name != "c" else []} for name in "abc"]}
+    file = tmp_path / "accounts.json"
+    file.write_text(json.dumps(accounts))
+    environment = {
+        "SIGNALS_REDIS_URL": redis_url,
+        "SIGNALS_PREFIX": prefix,
+        "SIGNALS_ACCOUNTS_FILE": str(file),
+        "COLUMNS": "140",
+    }
     return lambda *arguments: CliRunner().invoke(group, arguments, env=environment, catch_exceptions=False)
 
 
@@ -81,7 +91,7 @@ def test_it_waits_no_longer_than_a_lease(client: redis.Redis, prefix: str, redis
 def test_the_contradictory_is_refused(run: Run) -> None:
     result = run("resume", "--everything", "--entries")
     assert result.exit_code == 2
-    assert "--everything goes with neither" in result.output
+    assert "--everything goes with none of" in result.output
 
 
 def test_a_hostile_name_is_shown_as_text(run: Run, desk: Desk) -> None:
@@ -89,3 +99,24 @@ def test_a_hostile_name_is_shown_as_text(run: Run, desk: Desk) -> None:
     assert output == "paused: everything of a\\x1b[31m\\nall\n"
     desk.admit(signal("other"))
     assert desk.head("other") is not None
+
+
+def test_a_group_is_paused_whole_and_beside_what_else_is_paused(run: Run, desk: Desk) -> None:
+    run("pause", "--connector", "a")
+    assert run("pause", "--group", "desk").output == "paused: everything of a, everything of b\n"
+    desk.admit(signal("a"), signal("b"), signal("c"))
+    assert [head.lane for head in desk.lanes.checkout(["a", "b", "c"], "t").heads] == ["c"]
+    assert run("resume", "--group", "desk").output == (
+        "resumed: everything of b\nstill paused: everything of a\n"
+    )
+    assert desk.head("b") is not None
+    assert desk.head("a") is None
+
+
+def test_a_group_that_does_not_exist_is_a_clear_error(run: Run) -> None:
+    with pytest.raises(SettingsError, match="no account is in the group 'desc'; there are: desk"):
+        run("pause", "--group", "desc")
+
+
+def test_two_ways_of_naming_connectors_are_refused(run: Run) -> None:
+    assert run("pause", "--group", "desk", "--connector", "c").exit_code == 2

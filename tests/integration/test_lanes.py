@@ -562,6 +562,16 @@ class TestResolve:
         assert "by ann: not on the exchange" in desk.record(one.id)["history"]
         assert desk.client.zcard(f"{desk.prefix}dead") == 0
 
+    def test_what_fell_due_before_the_resend_goes_first(self, desk: Desk) -> None:
+        one = self.held(desk)
+        delayed = signal(delay_ms=1)
+        desk.admit(delayed)
+        desk.until(desk.redis_ms() + 3)
+        desk.lanes.resolve([one.id], "resend", by="ann")
+        head = desk.head()
+        assert head is not None
+        assert head.id == delayed.id
+
     def test_two_at_once_resend_once(self, desk: Desk) -> None:
         one = self.held(desk)
         assert desk.lanes.resolve([one.id], "resend", by="ann").results == ("done",)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import click
 
-from worker.cli.brakes import in_words, opened, options
+from worker.cli.brakes import chosen, in_words, opened, options
 from worker.cli.common import emit, json_option
-from worker.lanes.pauses import BY_PERSON, scopes
+from worker.lanes.pauses import scopes
 
 
 @click.command()
-@click.option("--connector", "connectors", multiple=True, metavar="NAME", help="Only this one; repeatable.")
 @click.option("--entries", is_flag=True, help="Only what `pause --entries` holds.")
 @click.option("--everything", is_flag=True, help="Take off every pause there is.")
 @options
 @json_option
 def command(
-    connectors: tuple[str, ...], entries: bool, everything: bool, by: str, why: str, as_json: bool
+    connectors: tuple[str, ...],
+    group: str | None,
+    entries: bool,
+    everything: bool,
+    by: str,
+    why: str,
+    as_json: bool,
 ) -> None:
     """Let signals go on that `signal-worker pause` holds back.
 
@@ -29,17 +34,19 @@ def command(
       signal-worker resume --connector acct-7
       signal-worker resume --everything
     """
-    if everything and (connectors or entries):
-        raise click.UsageError("--everything goes with neither --connector nor --entries")
+    if everything and (connectors or group or entries):
+        raise click.UsageError("--everything goes with none of --connector, --group and --entries")
     lanes, register, settings = opened()
     before = register.census().pauses
     if everything:
-        wanted = list(before)
+        held = list(before)
+        labels = {label for reasons in before.values() for label in reasons}
     else:
+        names, label = chosen(connectors, group, settings)
+        labels = {label}
         kinds = (True,) if entries else (False, True)
-        wanted = [scope for kind in kinds for scope in scopes(connectors, entries_only=kind)]
-    held = [scope for scope in wanted if scope in before]
-    labels = {label for scope in held for label in before[scope]} if everything else {BY_PERSON}
+        wanted = [scope for kind in kinds for scope in scopes(names, entries_only=kind)]
+        held = [scope for scope in wanted if label in before.get(scope, ())]
     for label in sorted(labels):
         answer = lanes.resume(held, label=label, by=by, why=why)
         if answer.slots_ms:

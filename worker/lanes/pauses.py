@@ -10,6 +10,11 @@ BY_PERSON = "person"
 """The reason that a person gives by naming what is to be held; other reasons may hold the same."""
 
 
+def by_group(group: str) -> str:
+    """The reason that a person gives by naming a group."""
+    return f"group {group}"
+
+
 def scopes(connectors: Iterable[str], *, entries_only: bool) -> list[str]:
     """The scopes of these connectors, or of all if there are none."""
     kind = ENTRIES if entries_only else ALL
