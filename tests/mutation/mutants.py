@@ -112,6 +112,14 @@ MUTANTS = [
         "repeatable = True",
         (f"{POLICY}::test_after_unknown_only_what_is_harmless_goes_again",),
     ),
+    Mutant(
+        "a record that names another connector is handed out for ever",
+        1,
+        f"{LUA}/common.lua",
+        "elseif rec.connector ~= lane or (",
+        "elseif (",
+        (f"{LANES}::TestCheckout::test_a_record_that_somebody_else_wrote_to_is_judged_once",),
+    ),
     # 2 never lost
     Mutant(
         "a lost ring is not repeated",

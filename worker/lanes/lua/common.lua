@@ -78,13 +78,23 @@ local FIELDS = { 'connector', 'action', 'class', 'state', 'seq', 'admitted', 'du
 local SPOILT = { action = '?', class = 'entry', state = 'sending', seq = 0, admitted = 0, due = 0, window = 0,
   attempts = 0 }
 
+-- And what a number is taken for that is there but is none: stale rather than for ever, in doubt rather than not.
+local UNREADABLE = { expires = 0, unknowns = 1 }
+local MOST = 1e15  -- JSON knows no infinity, and no time or count of ours is so large
+
+local function whole(text)
+  local value = tonumber(text)
+  if value and value >= -MOST and value <= MOST then return math.floor(value) end
+end
+
+-- A record of this id; nil if there is none, or something that is not even a hash.
 local function read(id)
-  local values = call('HMGET', signal_key(id), unpack(FIELDS))
-  if not values[1] then return nil end
+  local values = redis.pcall('HMGET', signal_key(id), unpack(FIELDS))
+  if values.err or not values[1] then return nil end
   local rec = { id = id }
   for i, field in ipairs(FIELDS) do
     local value = values[i] or nil
-    if value and NUMBERS[field] then value = tonumber(value) end
+    if value and NUMBERS[field] then value = whole(value) or UNREADABLE[field] end
     rec[field] = value or SPOILT[field]
   end
   return rec
@@ -176,7 +186,7 @@ local function give_back(lane)
   local head = call('LINDEX', lane_key(lane), 0)
   if not head then return idle(lane) end
   call('HDEL', LEASES, lane)
-  call('ZADD', LANES, call('HGET', signal_key(head), 'due') or now, lane)
+  call('ZADD', LANES, whole(redis.pcall('HGET', signal_key(head), 'due')) or now, lane)
   ring(lane)
 end
 
@@ -325,7 +335,8 @@ end
 local function hand_over(rec, lane, token, orphan)
   call('ZADD', LANES, rec.due, lane)
   lease(lane, token)
-  return { lane = lane, id = rec.id, token = token, body = call('GET', body_key(rec.id)) or '',
+  local body = redis.pcall('GET', body_key(rec.id))
+  return { lane = lane, id = rec.id, token = token, body = type(body) == 'string' and body or '',
     action = rec.action, class = rec.class, attempt = rec.attempts, unknowns = rec.unknowns or 0,
     admitted = rec.admitted, due = rec.due, expires = rec.expires, orphan = orphan }
 end
@@ -343,6 +354,12 @@ local function take(lane, token)
       call('LPOP', key)
       call('HINCRBY', COUNTS, 'waiting', -1)
       call('HINCRBY', TOTALS, 'vanished', 1)
+    elseif rec.connector ~= lane or (rec.state ~= 'waiting' and rec.state ~= 'sending') then
+      -- Somebody else wrote there, so nobody knows what became of it. It must say what it is from now on,
+      -- or it could not be written down how it ended, and would be handed out again and again.
+      rec.connector, rec.state = lane, 'sending'
+      call('HSET', signal_key(id), 'connector', lane, 'state', 'sending')
+      return hand_over(rec, lane, token, true)
     elseif rec.state == 'sending' then
       return hand_over(rec, lane, token, rec.token ~= token)
     elseif rec.expires and now > rec.expires then
