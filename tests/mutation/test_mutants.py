@@ -43,8 +43,13 @@ def run(copy: Path, *nodes: str) -> tuple[int, str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", *nodes],
         cwd=copy,
-        # Compiled files are told apart by the second, and a mutant lives for less.
-        env={**inherited, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": str(copy)},
+        # Nothing is run twice from a copy, and plug-ins take longer to load than most of these tests to fail.
+        env={
+            **inherited,
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+            "PYTHONPATH": str(copy),
+        },
         capture_output=True,
         text=True,
         timeout=120,
