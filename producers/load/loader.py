@@ -17,6 +17,7 @@ from producers.load.rows import Row
 from producers.load.source import FORMATS, identify, opened, require_text
 from producers.producer import BATCH
 from producers.receipts import Receipt, Status
+from worker import crash
 from worker.errors import QueueUnavailable, QueueUnusable
 
 ROOM_PAUSE = 0.25
@@ -104,6 +105,7 @@ class Loader:
             first = list(islice(batches, 1))
             # The run's name must outlive us before anything is sent under it.
             progress.save(self._job.progress_path)
+            crash.here("load-begun")
             self._watcher.begun(progress)
             for batch in chain(first, batches):
                 progress = (
@@ -136,12 +138,14 @@ class Loader:
             receipts = self._admit(drafts, progress)
         except (QueueUnavailable, QueueUnusable) as error:
             raise _resumable(error, progress) from error
+        crash.here("load-taken")
         refused = [
             Reject(row, receipt.status.value, receipt.error or "")
             for row, receipt in zip(batch, receipts, strict=True)
             if not receipt.ok
         ]
         self._set_aside(refused, rejects)
+        crash.here("load-set-aside")
         for row, receipt in zip(batch, receipts, strict=True):
             for text in receipt.warnings if receipt.ok else ():
                 self._watcher.warned(row.line, text)

@@ -137,6 +137,43 @@ class TestCheckout:
         assert [head.id for head in heads] == [one.id, two.id]
         assert heads[0].body.encode("utf-8", "surrogateescape") == b"\xff\xfe{"
 
+    @pytest.mark.parametrize(
+        "fields", [{"connector": "other"}, {"state": "finished"}, {"state": "dead", "outcome": "unknown"}]
+    )
+    def test_a_record_that_somebody_else_wrote_to_is_judged_once(
+        self, desk: Desk, fields: dict[str, str]
+    ) -> None:
+        spoilt, behind = signal("a", order_id="o"), signal("a")
+        desk.admit(spoilt, behind, signal("other"))
+        desk.client.hset(f"{desk.prefix}signal:{spoilt.id}", mapping=fields)
+        head = desk.head("a")
+        assert head is not None
+        assert (head.id, head.lane, head.orphan) == (spoilt.id, "a", True), "to be judged, not posted"
+        status, following = desk.settle(head, Outcome.UNKNOWN, more=True)
+        assert status == "done"
+        assert following is not None
+        assert following.id == behind.id
+        assert desk.client.llen(f"{desk.prefix}lane:other") == 1
+
+    @pytest.mark.parametrize("field", ["seq", "admitted", "due", "window", "attempts", "unknowns", "expires"])
+    @pytest.mark.parametrize("value", ["x", "nan", "1e999", "9" * 400])
+    def test_a_number_that_is_none_holds_nothing_up(self, desk: Desk, field: str, value: str) -> None:
+        spoilt, behind = signal("a"), signal("a")
+        desk.admit(spoilt, behind)
+        desk.client.hset(f"{desk.prefix}signal:{spoilt.id}", field, value)
+        head = desk.head("a")
+        assert head is not None
+        if field == "expires":
+            assert head.id == behind.id, "it is taken for stale"
+            return
+        assert head.id == spoilt.id
+        assert head.unknowns == (field == "unknowns"), "in doubt"
+        assert desk.lanes.defer([Deferral(head, 0, refund=True, unknown=True)]).results == ("done",)
+        head = desk.head("a")
+        assert head is not None
+        assert (head.id, head.attempt) == (spoilt.id, 1)
+        assert head.unknowns == 1 + (field == "unknowns")
+
     def test_what_may_have_been_taken_does_not_expire_into_certainty(self, desk: Desk) -> None:
         close = signal(action="closeLong", action_class="full", max_age_ms=50, order_id="o1")
         desk.admit(close)

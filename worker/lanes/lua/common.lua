@@ -80,13 +80,23 @@ local FIELDS = { 'connector', 'action', 'class', 'state', 'seq', 'admitted', 'du
 local SPOILT = { action = '?', class = 'entry', state = 'sending', seq = 0, admitted = 0, due = 0, window = 0,
   attempts = 0 }
 
+-- And what a number is taken for that is there but is none: stale rather than for ever, in doubt rather than not.
+local UNREADABLE = { expires = 0, unknowns = 1 }
+local MOST = 1e15  -- JSON knows no infinity, and no time or count of ours is so large
+
+local function whole(text)
+  local value = tonumber(text)
+  if value and value >= -MOST and value <= MOST then return math.floor(value) end
+end
+
+-- A record of this id; nil if there is none, or something that is not even a hash.
 local function read(id)
-  local values = call('HMGET', signal_key(id), unpack(FIELDS))
-  if not values[1] then return nil end
+  local values = redis.pcall('HMGET', signal_key(id), unpack(FIELDS))
+  if values.err or not values[1] then return nil end
   local rec = { id = id }
   for i, field in ipairs(FIELDS) do
     local value = values[i] or nil
-    if value and NUMBERS[field] then value = tonumber(value) end
+    if value and NUMBERS[field] then value = whole(value) or UNREADABLE[field] end
     rec[field] = value or SPOILT[field]
   end
   return rec
@@ -183,7 +193,7 @@ local function give_back(lane)
   local head = call('LINDEX', lane_key(lane), 0)
   if not head then return idle(lane) end
   call('HDEL', LEASES, lane)
-  call('ZADD', LANES, call('HGET', signal_key(head), 'due') or now, lane)
+  call('ZADD', LANES, whole(redis.pcall('HGET', signal_key(head), 'due')) or now, lane)
   ring(lane)
 end
 
@@ -205,6 +215,7 @@ local function park(lane, at)
   rung_now[lane] = nil
   call('HDEL', LEASES, lane)
   call('ZREM', RUNG, lane)  -- it is there if the lease had run out and nobody has come yet
+  call('ZREM', HALTED, lane)
   call('ZADD', WAKEUPS, at, lane)
   arm(at)
 end

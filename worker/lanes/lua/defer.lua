@@ -13,8 +13,8 @@ for i, item in ipairs(A.items) do
   if rec and rec.state == 'sending' and call('HGET', LEASES, item.lane) == item.token then
     local key = signal_key(item.id)
     call('HSET', key, 'state', 'waiting')
-    if item.refund then call('HINCRBY', key, 'attempts', -1) end
-    if item.unknown then call('HINCRBY', key, 'unknowns', 1) end
+    if item.refund then call('HSET', key, 'attempts', rec.attempts - 1) end
+    if item.unknown then call('HSET', key, 'unknowns', (rec.unknowns or 0) + 1) end
     remember(rec, item.note)
     if item.delay > 0 then
       park(item.lane, now + item.delay)

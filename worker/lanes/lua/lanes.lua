@@ -6,7 +6,10 @@ local function later_member(rec) return string.format('%016.0f', rec.seq) .. rec
 local function later_id(member) return string.match(member, ' (%S+)$') or '' end
 local function later_action(member) return string.match(member, '^%d+(%a+) ') or '' end
 
+local swept = {}  -- lane -> what has been dropped from its calendar in this call
+
 local function delay(rec)
+  swept[rec.connector] = nil
   call('ZADD', later_key(rec.connector), rec.due, later_member(rec))
   call('HINCRBY', COUNTS, 'delayed', 1)
   note_calendar(rec.connector)
@@ -67,6 +70,11 @@ local function supersede(by)
   if by.drops == 'all' then
     drop_lane(by)
   end
+  -- A batch of closes must not look through a long calendar once for each.
+  local done = swept[by.connector] or {}
+  swept[by.connector] = done
+  if done[by.drops] then return end
+  done[by.drops] = true
   for _, member in ipairs(call('ZRANGE', later_key(by.connector), 0, -1)) do
     local action = later_action(member)
     if action == by.drops or (by.drops == 'all' and not NEVER_DROPPED[action]) then
@@ -105,14 +113,6 @@ local function promote(lane)
   note_calendar(lane)
 end
 
-local function hand_over(rec, lane, token, orphan)
-  call('ZADD', LANES, rec.due, lane)
-  lease(lane, token)
-  return { lane = lane, id = rec.id, token = token, body = call('GET', body_key(rec.id)) or '',
-    action = rec.action, class = rec.class, attempt = rec.attempts, unknowns = rec.unknowns or 0,
-    admitted = rec.admitted, due = rec.due, expires = rec.expires, orphan = orphan }
-end
-
 -- Too late to post it (again); but if it may have been taken before, that is what must be told.
 local function expire(rec)
   leave_lane(rec)
@@ -133,16 +133,15 @@ end
 local function walk(lane)
   local soonest, stale, passed = FAR, 0, {}
   for _, id in ipairs(call('LRANGE', lane_key(lane), 0, -1)) do
-    local facts = call('HMGET', signal_key(id), 'class', 'expires', 'state')
-    local expires = tonumber(facts[2] or '')
-    if expires and now > expires and facts[3] == 'waiting' and stale < STEPS then
+    local rec = read(id) or SPOILT
+    local expires = rec.expires
+    if rec.state == 'waiting' and expires and now > expires and stale < STEPS then
       stale = stale + 1
-      local rec = read(id)
-      if rec then expire(rec) end
-    elseif not paused(lane, facts[1] or 'entry') then
+      expire(rec)
+    elseif rec.state == 'waiting' and not paused(lane, rec.class) then
       call('LREM', lane_key(lane), 1, id)
       call('LPUSH', lane_key(lane), id)
-      drop_overtaken(read(id), passed)
+      drop_overtaken(rec, passed)
       return true
     else
       passed[#passed + 1] = id
@@ -160,7 +159,8 @@ end
 local function hand_over(rec, lane, token, orphan)
   call('ZADD', LANES, rec.due, lane)
   lease(lane, token)
-  return { lane = lane, id = rec.id, token = token, body = call('GET', body_key(rec.id)) or '',
+  local body = redis.pcall('GET', body_key(rec.id))
+  return { lane = lane, id = rec.id, token = token, body = type(body) == 'string' and body or '',
     action = rec.action, class = rec.class, attempt = rec.attempts, unknowns = rec.unknowns or 0,
     admitted = rec.admitted, due = rec.due, expires = rec.expires, orphan = orphan }
 end
@@ -195,6 +195,12 @@ local function take(lane, token)
       call('LPOP', key)
       call('HINCRBY', COUNTS, 'waiting', -1)
       call('HINCRBY', TOTALS, 'vanished', 1)
+    elseif rec.connector ~= lane or (rec.state ~= 'waiting' and rec.state ~= 'sending') then
+      -- Somebody else wrote there, so nobody knows what became of it. It must say what it is from now on,
+      -- or it could not be written down how it ended, and would be handed out again and again.
+      rec.connector, rec.state = lane, 'sending'
+      call('HSET', signal_key(id), 'connector', lane, 'state', 'sending')
+      return hand_over(rec, lane, token, true)
     elseif rec.state == 'sending' then
       return hand_over(rec, lane, token, rec.token ~= token)
     elseif rec.expires and now > rec.expires then
