@@ -70,6 +70,7 @@ class SignalProducer:
             prefix=settings.prefix,
             timing=settings.timing(),
             patience=settings.redis_patience,
+            durability=settings.required_durability(),
         )
         self._app: Celery | None = None
         if bell is None:

@@ -57,7 +57,7 @@ class Worker:
         self._settings = settings
         client = connect(settings.redis_url, timeout=settings.redis_timeout)
         self._probe_client = connect(settings.redis_url, timeout=min(1.0, settings.redis_timeout))
-        require_safe_server(client)
+        require_safe_server(client, settings)
         registry = CollectorRegistry()
         app = make_app(settings.redis_url, settings.prefix, horizon=settings.horizon)
         bell = CeleryBell(app)
@@ -70,6 +70,7 @@ class Worker:
             timing=settings.timing(),
             patience=float("inf"),
             abandoned=self._abandoned,
+            durability=settings.required_durability(),
         )
         stopping = threading.Event()
         handler = Handler(

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from urllib.parse import quote
 
 from celery import Celery
 from kombu.entity import Exchange, Queue
 
+from worker.lanes.address import Address, parse
 from worker.lanes.keys import RING_QUEUE, WAKE_QUEUE
+from worker.lanes.redis import single_try
 
 DRAIN = "signals.drain"
 WAKE = "signals.wake"
@@ -22,9 +25,13 @@ log = logging.getLogger(__name__)
 
 
 def make_app(redis_url: str, prefix: str, *, horizon: float = 60.0) -> Celery:
-    """A Celery app that can send and take our messages; the reasons stand beside the values."""
+    """A Celery app that can send and take our messages; the reasons stand beside the values.
+
+    Raises SettingsError for a URL that is none.
+    """
+    address = parse(redis_url)  # not by kombu, which reads other things out of it than redis-py does
     # Without fixups: the one for Django would load all of Celery's worker into every producer.
-    app = Celery("signals", broker=redis_url, set_as_current=False, fixups=[])
+    app = Celery("signals", broker=_broker(address), set_as_current=False, fixups=[])
     app.conf.update(
         task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (RING_QUEUE, WAKE_QUEUE)],
         task_default_queue=RING_QUEUE,
@@ -43,6 +50,9 @@ def make_app(redis_url: str, prefix: str, *, horizon: float = 60.0) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # A server that is busy, full, read-only or refuses us for a while is no reason to exit.
+        broker_channel_error_retry=True,
+        broker_use_ssl=address.tls if address.tls is None else {"ssl_cert_reqs": "required", **address.tls},
         broker_transport_options={
             # Messages are hints: no need to emulate acknowledgements, which triple the round trips.
             "ack_emulation": False,
@@ -52,9 +62,30 @@ def make_app(redis_url: str, prefix: str, *, horizon: float = 60.0) -> Celery:
             "socket_keepalive": True,
             "health_check_interval": 5,
             "visibility_timeout": int(horizon) + 3600,
+            **_sentinel_options(address),
         },
     )
     return app
+
+
+def _broker(address: Address) -> str:
+    """The address as kombu wants it: each sentinel with everything in its URL, for it forgets the rest."""
+    scheme = "sentinel" if address.master else "redis"
+    login = ":".join(quote(address.login.get(name, ""), safe="") for name in ("username", "password"))
+    return ";".join(
+        f"{scheme}://{login}@{f'[{host}]' if ':' in host else host}:{port}/{address.db}"
+        for host, port in address.hosts
+    )
+
+
+def _sentinel_options(address: Address) -> dict[str, object]:
+    if not address.master:
+        return {}
+    tls = {} if address.tls is None else {"ssl": True, **address.tls}
+    return {
+        "master_name": address.master,
+        "sentinel_kwargs": {**address.sentinel_login, **tls, **single_try(2.0)},
+    }
 
 
 class CeleryBell:

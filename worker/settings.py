@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.contract import Rules
 from worker.errors import SettingsError
-from worker.lanes import Timing
+from worker.lanes import Durability, Timing
 from worker.policy import Policy
 from worker.verdict import Reading
 
@@ -41,13 +41,21 @@ class Settings(BaseSettings):
     )
 
     redis_url: str = Field(
-        "redis://127.0.0.1:6379/0", description="Redis or Valkey, `redis://…` or `rediss://…` (TLS)"
+        "redis://127.0.0.1:6379/0",
+        description="Redis or Valkey: `redis://…`, `rediss://…` (TLS) or `sentinel://…` (docs/redis.md)",
     )
     prefix: str = Field(
         "signals:", pattern=r"^[!-~]{1,64}$", description="Start of every key; one per installation"
     )
     redis_timeout: Seconds = Field(2.0, description="Wait for one answer of Redis")
     redis_patience: Seconds = Field(5.0, description="Producers give up on Redis after this long")
+    durability: Literal["memory", "fsync", "replicas"] = Field(
+        "memory", description="Where a signal must be before it counts as accepted and before it is posted"
+    )
+    durability_replicas: int = Field(1, ge=1, le=16, description="How many replicas, for `replicas`")
+    durability_timeout: Seconds = Field(
+        1.5, description="Wait for that; then nothing is accepted or posted, and it is tried again"
+    )
 
     endpoint_url: str = Field(LIVE_ENDPOINT, description="Where signals are posted to")
     endpoint_ca_file: str | None = Field(None, description="Certificates to trust instead of the public ones")
@@ -120,6 +128,11 @@ class Settings(BaseSettings):
                 f"SIGNALS_LEASE: {self.lease:g} s must be at least SIGNALS_DEADLINE + {LEASE_MARGIN:g}"
                 f" = {self.deadline + LEASE_MARGIN:g} s, or a POST could outlive its lease"
             )
+        if self.durability != "memory" and self.durability_timeout >= self.redis_timeout:
+            raise ValueError(
+                f"SIGNALS_DURABILITY_TIMEOUT: {self.durability_timeout:g} s must be less than"
+                f" SIGNALS_REDIS_TIMEOUT = {self.redis_timeout:g} s, which would cut it short"
+            )
         if self.keep < self.redis_patience + KEEP_MARGIN:
             raise ValueError(
                 f"SIGNALS_KEEP: {self.keep:g} s must be at least SIGNALS_REDIS_PATIENCE + {KEEP_MARGIN:g}"
@@ -143,6 +156,9 @@ class Settings(BaseSettings):
             letters_kept_ms=_ms(self.letters_kept),
             letters_most=self.letters_most,
         )
+
+    def required_durability(self) -> Durability:
+        return Durability(self.durability, self.durability_replicas, _ms(self.durability_timeout))
 
     def policy(self) -> Policy:
         return Policy(

@@ -29,6 +29,12 @@ class Info:
     def info(self) -> dict[str, Any]:
         return self._info
 
+    def pipeline(self, transaction: bool) -> Any:
+        return self
+
+    def execute(self, raise_on_error: bool) -> list[Any]:
+        return []
+
 
 def levels(**fields: Any) -> dict[str, str]:
     return {one.subject: one.level for one in doctor._examine_info({**GOOD, **fields}) if one.level != "ok"}
@@ -36,7 +42,7 @@ def levels(**fields: Any) -> dict[str, str]:
 
 def test_a_good_server() -> None:
     assert levels() == {}
-    doctor.require_safe_server(Info())  # type: ignore[arg-type]
+    doctor.require_safe_server(Info(), Settings())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +65,7 @@ def test_servers_that_are_not(fields: dict[str, Any], found: dict[str, str]) -> 
     assert levels(**fields) == found
     if "bad" in found.values():
         with pytest.raises(QueueUnusable):
-            doctor.require_safe_server(Info(**fields))  # type: ignore[arg-type]
+            doctor.require_safe_server(Info(**fields), Settings())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

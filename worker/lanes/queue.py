@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import redis
 
+from worker.lanes.durability import MEMORY, Durability
 from worker.lanes.keys import RING_QUEUE
 from worker.lanes.redis import Persistence
 from worker.lanes.scripts import Script
@@ -26,6 +28,11 @@ from worker.records import (
     Timing,
     WakeAnswer,
 )
+
+log = logging.getLogger(__name__)
+
+HANDED_BACK_MS = 1000
+"""How long a head rests that was handed back because Redis did not make its claim durable."""
 
 Act = Literal["resend", "accept", "discard"]
 """What a person may decide about a dead letter."""
@@ -47,7 +54,10 @@ class Lanes:
         timing: Timing | None = None,
         patience: float = 5.0,
         abandoned: Callable[[], bool] = lambda: False,
+        durability: Durability = MEMORY,
     ) -> None:
+        """``durability``: how safe a write must be before ``admit`` returns, or a head is handed out."""
+        self._durability = durability
         self._timing = timing or Timing()
         self._persistence = Persistence(patience, abandoned)
         self._admit = Script(client, prefix, "admit")
@@ -65,7 +75,8 @@ class Lanes:
 
     def admit(self, batch: Sequence[Admission]) -> AdmitAnswer:
         """Take signals in; one result each, in order. Ids are the caller's, so asking again is safe."""
-        reply = self._call(self._admit, items=[_admission(item) for item in batch])
+        items = [_admission(item) for item in batch]
+        reply = self._admit({**self._base, "items": items}, self._persistence, self._durability, insist=True)
         results = tuple(
             Admitted(item["status"], item.get("first"), item.get("state")) for item in reply["items"]
         )
@@ -73,8 +84,12 @@ class Lanes:
 
     def checkout(self, lanes: Iterable[str], token: str) -> CheckoutAnswer:
         """Lease lanes under ``token`` (new for each call) and get their heads, noted as being sent."""
-        reply = self._call(self._checkout, lanes=list(lanes), token=token)
-        return CheckoutAnswer(**_common(reply), heads=tuple(_head(item) for item in reply["items"]))
+        arguments = {**self._base, "lanes": list(lanes), "token": token}
+        reply = self._checkout(arguments, self._persistence, self._durability)
+        heads = tuple(_head(item) for item in reply["items"])
+        if not reply["durable"]:
+            heads = self._keep_orphans(heads)
+        return CheckoutAnswer(**_common(reply), heads=heads)
 
     def settle(self, batch: Sequence[Settlement]) -> SettleAnswer:
         """Write outcomes down; hand out each lane's next head, or give the lane back."""
@@ -90,10 +105,13 @@ class Lanes:
             }
             for item in batch
         ]
-        reply = self._call(self._settle, items=items)
-        results = tuple(
-            (item["status"], _head(item["next"]) if "next" in item else None) for item in reply["items"]
-        )
+        durability = self._durability if any(item.more for item in batch) else MEMORY
+        reply = self._settle({**self._base, "items": items}, self._persistence, durability)
+        nexts = [_head(item["next"]) if "next" in item else None for item in reply["items"]]
+        if not reply["durable"]:
+            kept = self._keep_orphans([head for head in nexts if head])
+            nexts = [head if head in kept else None for head in nexts]
+        results = tuple((item["status"], head) for item, head in zip(reply["items"], nexts, strict=True))
         return SettleAnswer(**_common(reply), results=results)
 
     def defer(self, batch: Sequence[Deferral]) -> DeferAnswer:
@@ -149,6 +167,19 @@ class Lanes:
             leases_expired=found["expired"],
             rings_lost=found["lost"],
         )
+
+    def _keep_orphans(self, heads: Sequence[Head]) -> tuple[Head, ...]:
+        """Hand back heads whose claim is not durable: nothing of them was sent, and nothing may be.
+
+        Orphans stay: they are judged, not sent; as waiting signals they would be sent again.
+        """
+        log.warning(
+            "nothing is posted: Redis makes no claim durable", extra={"error": self._durability.missing}
+        )
+        unsent = [Deferral(head, HANDED_BACK_MS, refund=True) for head in heads if not head.orphan]
+        if unsent:
+            self.defer(unsent)  # the wake-ups it names are left to the sweep
+        return tuple(head for head in heads if head.orphan)
 
     def _call(self, script: Script, **arguments: Any) -> dict[str, Any]:
         return script({**self._base, **arguments}, self._persistence)
