@@ -76,7 +76,7 @@ class Lanes:
     def admit(self, batch: Sequence[Admission]) -> AdmitAnswer:
         """Take signals in; one result each, in order. Ids are the caller's, so asking again is safe."""
         items = [_admission(item) for item in batch]
-        reply = self._admit({**self._base, "items": items}, self._persistence, self._durability, insist=True)
+        reply = self._call(self._admit, durability=self._durability, insist=True, items=items)
         results = tuple(
             Admitted(item["status"], item.get("first"), item.get("state")) for item in reply["items"]
         )
@@ -84,11 +84,11 @@ class Lanes:
 
     def checkout(self, lanes: Iterable[str], token: str) -> CheckoutAnswer:
         """Lease lanes under ``token`` (new for each call) and get their heads, noted as being sent."""
-        arguments = {**self._base, "lanes": list(lanes), "token": token}
-        reply = self._checkout(arguments, self._persistence, self._durability)
+        reply = self._call(self._checkout, durability=self._durability, lanes=list(lanes), token=token)
         heads = tuple(_head(item) for item in reply["items"])
         if not reply["durable"]:
-            heads = self._keep_orphans(heads)
+            self._hand_back(heads)
+            heads = ()
         return CheckoutAnswer(**_common(reply), heads=heads)
 
     def settle(self, batch: Sequence[Settlement]) -> SettleAnswer:
@@ -105,31 +105,25 @@ class Lanes:
             }
             for item in batch
         ]
-        durability = self._durability if any(item.more for item in batch) else MEMORY
-        reply = self._settle({**self._base, "items": items}, self._persistence, durability)
-        nexts = [_head(item["next"]) if "next" in item else None for item in reply["items"]]
-        if not reply["durable"]:
-            kept = self._keep_orphans([head for head in nexts if head])
-            nexts = [head if head in kept else None for head in nexts]
-        results = tuple((item["status"], head) for item, head in zip(reply["items"], nexts, strict=True))
-        return SettleAnswer(**_common(reply), results=results)
+        reply = self._call(self._settle, durability=self._durability, items=items)
+        if reply["durable"]:
+            results = tuple(
+                (item["status"], _head(item["next"]) if "next" in item else None) for item in reply["items"]
+            )
+            return SettleAnswer(**_common(reply), results=results)
+        # No next heads, but what is over must not be forgotten: it would be taken for lost in flight.
+        self._hand_back([_head(item["next"]) for item in reply["items"] if "next" in item])
+        final = [{**item, "more": False} for item in items]
+        again = self._call(self._settle, durability=self._durability, insist=True, items=final)
+        known = {item["id"] for item in reply["ended"]}
+        again["ended"] = reply["ended"] + [item for item in again["ended"] if item["id"] not in known]
+        return SettleAnswer(
+            **_common(again), results=tuple((item["status"], None) for item in again["items"])
+        )
 
     def defer(self, batch: Sequence[Deferral]) -> DeferAnswer:
         """Put heads back into their places, to be tried again."""
-        items = [
-            {
-                "lane": item.head.lane,
-                "id": item.head.id,
-                "token": item.head.token,
-                "delay": item.delay_ms,
-                "note": item.note,
-                "refund": item.refund,
-                "unknown": item.unknown,
-            }
-            for item in batch
-        ]
-        reply = self._call(self._defer, items=items)
-        return DeferAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
+        return self._put_back(batch, self._durability)
 
     def resolve(self, ids: Sequence[str], act: Act, *, by: str, why: str = "") -> ResolveAnswer:
         """Write down what a person decided about dead letters; safe when two decide at once.
@@ -168,21 +162,37 @@ class Lanes:
             rings_lost=found["lost"],
         )
 
-    def _keep_orphans(self, heads: Sequence[Head]) -> tuple[Head, ...]:
-        """Hand back heads whose claim is not durable: nothing of them was sent, and nothing may be.
+    def _put_back(self, batch: Sequence[Deferral], durability: Durability) -> DeferAnswer:
+        items = [
+            {
+                "lane": item.head.lane,
+                "id": item.head.id,
+                "token": item.head.token,
+                "delay": item.delay_ms,
+                "note": item.note,
+                "refund": item.refund,
+                "unknown": item.unknown,
+            }
+            for item in batch
+        ]
+        reply = self._call(self._defer, durability=durability, insist=True, items=items)
+        return DeferAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
 
-        Orphans stay: they are judged, not sent; as waiting signals they would be sent again.
+    def _hand_back(self, heads: Sequence[Head]) -> None:
+        """Undo claims that are not durable: nothing of them was sent, and nothing may be.
+
+        Not those of orphans: they are to be judged, and as waiting signals they would be sent again.
+        Their lease runs out. The wake-ups of the others are left to the sweep.
         """
-        log.warning(
-            "nothing is posted: Redis makes no claim durable", extra={"error": self._durability.missing}
-        )
+        log.warning("Redis does not keep claims: not posted", extra={"error": self._durability.missing})
         unsent = [Deferral(head, HANDED_BACK_MS, refund=True) for head in heads if not head.orphan]
         if unsent:
-            self.defer(unsent)  # the wake-ups it names are left to the sweep
-        return tuple(head for head in heads if head.orphan)
+            self._put_back(unsent, MEMORY)
 
-    def _call(self, script: Script, **arguments: Any) -> dict[str, Any]:
-        return script({**self._base, **arguments}, self._persistence)
+    def _call(
+        self, script: Script, *, durability: Durability = MEMORY, insist: bool = False, **arguments: Any
+    ) -> dict[str, Any]:
+        return script({**self._base, **arguments}, self._persistence, durability, insist=insist)
 
 
 def _admission(item: Admission) -> dict[str, Any]:
