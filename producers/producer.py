@@ -76,7 +76,9 @@ class SignalProducer:
         if bell is None:
             from worker.rings import CeleryBell, make_app  # Celery takes half a second to import
 
-            self._app = make_app(url, settings.prefix, horizon=settings.horizon)
+            self._app = make_app(
+                url, settings.prefix, horizon=settings.horizon, timeout=settings.redis_timeout
+            )
             bell = CeleryBell(self._app)
         self._bell = bell
 

@@ -24,12 +24,23 @@ class LossyProxy:
         self._chance = random.Random(seed)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
+        self._swallowed: set[socket.socket] = set()
+        self._frozen = False
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
 
     @property
     def port(self) -> int:
         return int(self._listener.getsockname()[1])
+
+    def freeze(self) -> None:
+        """From now on nothing comes through and nothing is closed, as when a firewall forgets connections."""
+        self._frozen = True
+        self._swallowed.update(self._open)
+
+    def thaw(self) -> None:
+        """New connections work again; those from before stay dead without either end being told."""
+        self._frozen = False
 
     def close(self) -> None:
         with suppress(OSError):
@@ -58,6 +69,8 @@ class LossyProxy:
             except OSError:
                 return
             self._open += [client, server]
+            if self._frozen:
+                self._swallowed.update((client, server))
             for source, sink, answers in ((client, server, False), (server, client, True)):
                 thread = threading.Thread(target=self._pass_on, args=(source, sink, answers))
                 self._threads.append(thread)
@@ -66,12 +79,15 @@ class LossyProxy:
     def _pass_on(self, source: socket.socket, sink: socket.socket, answers: bool) -> None:
         with suppress(OSError):
             while data := source.recv(65_536):
+                if source in self._swallowed:
+                    continue
                 if answers and self._chance.random() < self.loses:
                     self.lost += 1
                     break
                 sink.sendall(data)
-        _end(source)
-        _end(sink)
+        if source not in self._swallowed:
+            _end(source)
+            _end(sink)
 
 
 def _end(one: socket.socket) -> None:

@@ -40,7 +40,12 @@ class RedisServer:
         self._command = [binary(program), str(folder / "conf")]
         basis = [f"port {self.port}", "bind 127.0.0.1", f"dir {folder}"]
         if program == "redis-server":
-            basis += ['save ""', "appendonly yes", "maxmemory-policy noeviction"]
+            basis += [
+                'save ""',
+                "appendonly yes",
+                "maxmemory-policy noeviction",
+                "repl-diskless-sync-delay 0",
+            ]
         (folder / "conf").write_text("\n".join([*basis, *lines]) + "\n")
         self._process: Process | None = None
 

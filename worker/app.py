@@ -59,7 +59,9 @@ class Worker:
         self._probe_client = connect(settings.redis_url, timeout=min(1.0, settings.redis_timeout))
         require_safe_server(client, settings)
         registry = CollectorRegistry()
-        app = make_app(settings.redis_url, settings.prefix, horizon=settings.horizon)
+        app = make_app(
+            settings.redis_url, settings.prefix, horizon=settings.horizon, timeout=settings.redis_timeout
+        )
         bell = CeleryBell(app)
         self._belfry = Belfry(bell)
         metrics = Metrics(registry, in_flight=lambda: self.dispatcher.in_flight)

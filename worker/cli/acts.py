@@ -138,7 +138,11 @@ def _resolve(
 def _bell(settings: Settings) -> Callable[[Sequence[str]], object]:
     from worker.rings import CeleryBell, make_app  # Celery takes half a second to import
 
-    return CeleryBell(make_app(settings.redis_url, settings.prefix, horizon=settings.horizon)).ring
+    return CeleryBell(
+        make_app(
+            settings.redis_url, settings.prefix, horizon=settings.horizon, timeout=settings.redis_timeout
+        )
+    ).ring
 
 
 def _tell(results: Iterator[tuple[str, str]], act: Act, *, as_json: bool) -> None:
