@@ -29,6 +29,9 @@ class House:
         self.server, self.folder, self.worker, self.paper = server, folder, worker, paper
         self.sent = 0
 
+    def arrived(self) -> list[str | None]:
+        return [one.client_order_id for one in self.paper.receipts]
+
     def order(self) -> dict[str, object]:
         self.sent += 1
         return {
@@ -69,12 +72,22 @@ def busy(house: House) -> Iterator[None]:
 
     thread = threading.Thread(target=hold_up)
     thread.start()
+    eventually(lambda: _says_busy(house), within=5, what="it is busy")
     try:
         yield
     finally:
         with house.server.client as client:
             client.script_kill()
         thread.join(10)
+
+
+def _says_busy(house: House) -> bool:
+    try:
+        with house.server.client as client:
+            client.ping()
+    except redis.RedisError as error:
+        return "BUSY" in str(error)
+    return False
 
 
 @contextmanager
@@ -131,10 +144,10 @@ def loading(house: House) -> Iterator[None]:
 )
 def test_a_state_that_passes(house: House, state: Callable[[House], object], word: str) -> None:
     settings = Settings(redis_url=house.server.url, prefix="states:", redis_patience=30)
-    seen, arrived = house.worker.output().count(word), len(house.paper.receipts)
+    seen, order = house.worker.output().count(word), house.order()
     with SignalProducer(settings=settings) as producer, ThreadPoolExecutor(1) as pool:
         with state(house):  # type: ignore[attr-defined]
-            receipt = pool.submit(producer.send, house.order())
+            receipt = pool.submit(producer.send, order)
             if word:
                 eventually(
                     lambda: house.worker.output().count(word) > seen, within=10, what="the worker notices"
@@ -143,5 +156,6 @@ def test_a_state_that_passes(house: House, state: Callable[[House], object], wor
                 receipt.result(1.0)
             assert not receipt.done(), "the producer waits"
         assert receipt.result(20).status == "accepted"
-        eventually(lambda: len(house.paper.receipts) == arrived + 1, within=10, what="it is posted")
+        eventually(lambda: order["clientOrderId"] in house.arrived(), within=10, what="it is posted")
     assert house.worker.exit_code is None
+    assert len(house.arrived()) == len(set(house.arrived()))
