@@ -120,8 +120,6 @@ class Worker:
         celery_signals.worker_shutting_down.connect(self._on_shutdown)
         # Celery warns of root because of pickle, which we do not accept.
         warnings.filterwarnings("ignore", category=SecurityWarning)
-        # And at every lost connection, of late acknowledgements, which we do not use.
-        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
         self.health.start()
         worker = self._app.Worker(
             pool="threads",
@@ -153,6 +151,9 @@ class Worker:
 
     def _on_ready(self, **_: Any) -> None:
         self._consuming = True
+        # Celery warns at every lost connection, of late acknowledgements, which we do not use; it has just
+        # asked for these warnings itself.
+        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
         log.info("ready", extra={"metrics_port": self.health.port, "threads": self._settings.threads})
 
     def _on_shutdown(self, **_: Any) -> None:
