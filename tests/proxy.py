@@ -20,7 +20,8 @@ class LossyProxy:
         self.loses = 0.0
         """Share of answers that are swallowed; may be changed at any time."""
         self.lost = 0
-        self._target = port
+        self.target = port
+        """Where new connections lead; may be changed at any time."""
         self._chance = random.Random(seed)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: list[socket.socket] = []
@@ -65,7 +66,7 @@ class LossyProxy:
         while True:
             try:
                 client, _ = self._listener.accept()
-                server = socket.create_connection(("127.0.0.1", self._target))
+                server = socket.create_connection(("127.0.0.1", self.target))
             except OSError:
                 return
             self._open += [client, server]
