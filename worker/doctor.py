@@ -20,7 +20,7 @@ from redis.exceptions import NoPermissionError, RedisError
 from worker import diagnosis
 from worker.errors import QueueUnusable, SettingsError, SignalsError
 from worker.lanes import Durability
-from worker.lanes.redis import connect, masked, translated
+from worker.lanes.redis import connect, is_passing, masked, translated
 from worker.settings import LIVE_ENDPOINT, Settings
 
 log = logging.getLogger(__name__)
@@ -98,9 +98,11 @@ def _examine_promise(pipeline: Any, durability: Durability) -> Finding:
         pipeline.execute_command(*command)
     answers = pipeline.execute(raise_on_error=False)
     waited = answers.pop() if command is not None else None
-    for answer in (*answers, waited):
-        if isinstance(answer, RedisError) and (answer is not waited or isinstance(answer, NoPermissionError)):
+    for answer in answers:
+        if isinstance(answer, RedisError):
             raise answer
+    if isinstance(waited, NoPermissionError) or (isinstance(waited, RedisError) and is_passing(waited)):
+        raise waited
     if command is None:
         return Finding("ok", "promise", "signals are as durable as Redis keeps them by itself")
     if durability.met(waited):

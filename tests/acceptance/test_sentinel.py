@@ -16,7 +16,7 @@ from worker.lanes.redis import connect
 from worker.paper import PaperServer
 from worker.settings import Settings
 
-SIGNALS, CONNECTORS, BATCH = 600, 30, 20
+SIGNALS, CONNECTORS, BATCH = 400, 20, 20
 
 
 def order(number: int) -> dict[str, object]:
@@ -77,6 +77,18 @@ def test_a_failover(workers: Workers, prefix: str, tmp_path: Path) -> None:
             assert process.stop() == 0
         for secret in (trio.PASSWORD, "p%40ss", trio.SENTINEL_PASSWORD, "watch%3A"):
             assert secret not in workers.logs()
+
+
+def test_trouble_with_sentinels_is_one_line(tmp_path: Path) -> None:
+    with Trio(tmp_path / "trio") as trio:
+        for url, words in (
+            (trio.url.replace("/trading/", "/tradings/"), "knows of a primary 'tradings' that is up (0 of 3"),
+            (trio.url.replace("watch%3Ame", "nonsense"), "3 of 3 did not answer, they refuse the password"),
+            (trio.url.replace("p%40ss", "nonsense"), "refuses the user or password"),
+        ):
+            (bad,) = (one.text for one in examine(Settings(redis_url=url)) if one.subject == "redis")
+            assert words in bad
+            assert "nonsense" not in bad
 
 
 def _role(trio: Trio) -> str:

@@ -105,8 +105,8 @@ def test_a_server_that_stands_still(workers: Workers, prefix: str, tmp_path: Pat
         # when
         os.kill(pid, signal.SIGSTOP)
         try:
-            end = time.monotonic() + 12.0
-            eventually(lambda: time.monotonic() >= end, within=13, what="it stands still")
+            end = time.monotonic() + 6.0
+            eventually(lambda: time.monotonic() >= end, within=7, what="it stands still")
             before = len(paper.receipts)
         finally:
             os.kill(pid, signal.SIGCONT)

@@ -102,10 +102,12 @@ class _Sentinels(Sentinel):
             try:
                 found: tuple[str, int] = super().discover_master(service_name)  # type: ignore[no-untyped-call]
             except MasterNotFoundError as error:
-                refused = " (one refuses the password)" if "AuthenticationError" in str(error) else ""
-                # Its own text is a page long.
+                # Its own text is a page long: one error per sentinel that did not answer.
+                failed = str(error).count(" - ")
+                hint = ", they refuse the password" if "AuthenticationError" in str(error) else ""
                 raise MasterNotFoundError(
-                    f"no sentinel of {len(self.sentinels)} knows a primary {service_name!r}{refused}"
+                    f"no sentinel knows of a primary {service_name!r} that is up"
+                    f" ({failed} of {len(self.sentinels)} did not answer{hint})"
                 ) from None
         return found
 
