@@ -50,7 +50,9 @@ class Settings(BaseSettings):
     redis_timeout: Seconds = Field(2.0, description="Wait for one answer of Redis")
     redis_patience: Seconds = Field(5.0, description="Producers give up on Redis after this long")
     durability: Literal["memory", "fsync", "replicas"] = Field(
-        "memory", description="Where a signal must be before it counts as accepted and before it is posted"
+        "memory",
+        description="Where Redis must have a signal before it is accepted or posted: in `memory`, on disk"
+        " (`fsync`) or on `replicas`",
     )
     durability_replicas: int = Field(1, ge=1, le=16, description="How many replicas, for `replicas`")
     durability_timeout: Seconds = Field(
