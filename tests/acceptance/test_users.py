@@ -143,11 +143,13 @@ def test_refusals_are_one_line(users: Users, prefix: str) -> None:
     assert narrow.returncode == 1
     assert narrow.stderr.count("\n") == 1
     assert "lacks a right" in narrow.stderr
-    with (
-        SignalProducer(settings=Settings(redis_url=users.url("reader"), prefix=prefix)) as producer,
-        pytest.raises(QueueUnusable, match=r"lacks a right"),
-    ):
-        producer.send(order(1))
+    users.set("producer", "-incrby")
+    for role in ("reader", "producer"):
+        with (
+            SignalProducer(settings=Settings(redis_url=users.url(role), prefix=prefix)) as producer,
+            pytest.raises(QueueUnusable, match=r"lacks a right"),
+        ):
+            producer.send(order(1))
 
 
 def test_a_running_worker_survives_a_password_that_changes(

@@ -8,10 +8,13 @@ from importlib.resources import files
 from typing import Any, cast
 
 import redis
-from redis.exceptions import NoScriptError, ReadOnlyError
+from redis.exceptions import NoPermissionError, NoScriptError, ReadOnlyError
 
 from worker.lanes.durability import MEMORY, Durability
-from worker.lanes.redis import NotDurable, Persistence, RedisError
+from worker.lanes.redis import NotDurable, Persistence, RedisError, ResponseError
+
+_DENIED = ("ACL failure in script", "The user executing the script can't")
+"""How servers say that a command of a script is forbidden; redis-py takes it for a mistake in the script."""
 
 
 class Script:
@@ -58,12 +61,17 @@ class Script:
 
     def _evaluate(self, payload: bytes, durability: Durability) -> tuple[bytes, bool]:
         try:
-            return self._run("EVALSHA", self._sha, payload, durability)
-        except NoScriptError:
-            return self._run("EVAL", self._text, payload, durability)
+            try:
+                return self._run("EVALSHA", self._sha, payload, durability)
+            except NoScriptError:
+                return self._run("EVAL", self._text, payload, durability)
         except ReadOnlyError:
             # This was the primary once: the next try must look for the new one.
             self._client.connection_pool.disconnect(inuse_connections=False)
+            raise
+        except ResponseError as error:
+            if any(words in str(error) for words in _DENIED):
+                raise NoPermissionError(str(error)) from error
             raise
 
     def _run(self, command: str, script: str, payload: bytes, durability: Durability) -> tuple[bytes, bool]:
