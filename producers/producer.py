@@ -70,12 +70,15 @@ class SignalProducer:
             prefix=settings.prefix,
             timing=settings.timing(),
             patience=settings.redis_patience,
+            durability=settings.required_durability(),
         )
         self._app: Celery | None = None
         if bell is None:
             from worker.rings import CeleryBell, make_app  # Celery takes half a second to import
 
-            self._app = make_app(url, settings.prefix, horizon=settings.horizon)
+            self._app = make_app(
+                url, settings.prefix, horizon=settings.horizon, timeout=settings.redis_timeout
+            )
             bell = CeleryBell(self._app)
         self._bell = bell
 

@@ -57,9 +57,11 @@ class Worker:
         self._settings = settings
         client = connect(settings.redis_url, timeout=settings.redis_timeout)
         self._probe_client = connect(settings.redis_url, timeout=min(1.0, settings.redis_timeout))
-        require_safe_server(client)
+        require_safe_server(client, settings)
         registry = CollectorRegistry()
-        app = make_app(settings.redis_url, settings.prefix, horizon=settings.horizon)
+        app = make_app(
+            settings.redis_url, settings.prefix, horizon=settings.horizon, timeout=settings.redis_timeout
+        )
         bell = CeleryBell(app)
         self._belfry = Belfry(bell)
         metrics = Metrics(registry, in_flight=lambda: self.dispatcher.in_flight)
@@ -71,6 +73,7 @@ class Worker:
             brakes=settings.brakes(),
             patience=float("inf"),
             abandoned=self._abandoned,
+            durability=settings.required_durability(),
         )
         stopping = threading.Event()
         handler = Handler(
@@ -118,8 +121,6 @@ class Worker:
         celery_signals.worker_shutting_down.connect(self._on_shutdown)
         # Celery warns of root because of pickle, which we do not accept.
         warnings.filterwarnings("ignore", category=SecurityWarning)
-        # And at every lost connection, of late acknowledgements, which we do not use.
-        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
         self.health.start()
         worker = self._app.Worker(
             pool="threads",
@@ -151,6 +152,9 @@ class Worker:
 
     def _on_ready(self, **_: Any) -> None:
         self._consuming = True
+        # Celery warns at every lost connection, of late acknowledgements, which we do not use; it has just
+        # asked for these warnings itself.
+        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
         log.info("ready", extra={"metrics_port": self.health.port, "threads": self._settings.threads})
 
     def _on_shutdown(self, **_: Any) -> None:

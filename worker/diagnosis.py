@@ -21,6 +21,7 @@ _REDIS: tuple[tuple[_Kinds, str], ...] = (
     (InvalidResponse, "what answers there is not Redis"),
     (ssl.SSLCertVerificationError, "its certificate is not trusted: ?ssl_ca_certs=FILE says whom to trust"),
     (ssl.SSLError, "it does not speak TLS: redis:// instead of rediss://"),
+    (FileNotFoundError, "there is no such file as SIGNALS_REDIS_URL names after the ?"),
     ((socket.gaierror, UnicodeError), _UNKNOWN_NAME),
     (ConnectionRefusedError, f"{_NOBODY}: is Redis running?"),
     ((RedisTimeout, TimeoutError), f"{_TIMEOUT}: is a firewall between, or TLS on one side only?"),
@@ -40,8 +41,9 @@ _ENDPOINT: tuple[tuple[_Kinds, str], ...] = (
 
 def of_redis(error: BaseException) -> str:
     """What a failed call to Redis means."""
-    if any(isinstance(cause, NoPermissionError) for cause in _chain(error)):
-        return f"the user of SIGNALS_REDIS_URL lacks a right ({error})"
+    for cause in _chain(error):
+        if isinstance(cause, NoPermissionError):
+            return f"the user of SIGNALS_REDIS_URL lacks a right ({cause})"
     if "closed by server" in str(error).lower():
         return "it hung up: is TLS needed (rediss://), or is it not Redis?"
     return _first(error, _REDIS)

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 import socket
 import ssl
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import certifi
 import redis
+from redis.exceptions import NoPermissionError, RedisError
 
 from worker import diagnosis
-from worker.errors import QueueUnusable, SettingsError
-from worker.lanes.redis import connect, masked, translated
+from worker.errors import QueueUnusable, SettingsError, SignalsError
+from worker.lanes import Durability
+from worker.lanes.redis import connect, is_passing, masked, translated
 from worker.settings import LIVE_ENDPOINT, Settings
+
+log = logging.getLogger(__name__)
 
 OLDEST_SERVER = (7, 0)
 CLOCK_TOLERANCE = 2.0
@@ -48,13 +53,22 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _examine_endpoint(settings)
 
 
-def require_safe_server(client: redis.Redis) -> None:
-    """Raise QueueUnusable if orders could get lost on this server, QueueUnavailable if it is not there."""
-    with translated():
-        info = client.info()
-    for finding in _examine_info(info):
+def require_safe_server(client: redis.Redis, settings: Settings) -> None:
+    """Raise QueueUnusable if orders could get lost on this server, QueueUnavailable if it is not there.
+
+    What Redis can promise, but does not keep just now, is only logged: it may at any time while we work.
+    """
+    try:
+        with translated():
+            findings = list(_examine_info(client.info()))
+            promise = _examine_promise(client.pipeline(transaction=False), settings.required_durability())
+    except SignalsError as error:
+        raise type(error)(f"{masked(settings.redis_url)}: {diagnosis.of_redis(error)}") from error
+    for finding in (*findings, promise):
         if finding.level == "bad":
             raise QueueUnusable(finding.text)
+    if promise.level == "warn":
+        log.warning("nothing is posted until Redis keeps it", extra={"error": promise.text})
 
 
 def _examine_server(settings: Settings) -> Iterator[Finding]:
@@ -68,9 +82,38 @@ def _examine_server(settings: Settings) -> Iterator[Finding]:
     yield Finding("ok", "redis", f"{masked(settings.redis_url)} answers")
     yield from _examine_info(info)
     yield _examine_clock(seconds + micros / 1e6, asked, answered)
+    pipeline = client.pipeline(transaction=False)
+    pipeline.eval("return redis.call('SET', KEYS[1], 1, 'PX', 1)", 1, f"{settings.prefix}check")
     with translated():
-        client.eval("return redis.call('SET', KEYS[1], 1, 'PX', 1)", 1, f"{settings.prefix}check")
+        promise = _examine_promise(pipeline, settings.required_durability())
     yield Finding("ok", "scripts", f"may be run, and may write keys {settings.prefix}…")
+    # Who asks wants to know what would stop the work now.
+    yield replace(promise, level="bad") if promise.level == "warn" else promise
+
+
+def _examine_promise(pipeline: Any, durability: Durability) -> Finding:
+    """Whether what ``pipeline`` writes, if anything, becomes as durable as it must; raises RedisError."""
+    kind, command = durability.kind, durability.command
+    if command is not None:
+        pipeline.execute_command(*command)
+    answers = pipeline.execute(raise_on_error=False)
+    waited = answers.pop() if command is not None else None
+    for answer in answers:
+        if isinstance(answer, RedisError):
+            raise answer
+    if isinstance(waited, NoPermissionError) or (isinstance(waited, RedisError) and is_passing(waited)):
+        raise waited
+    if command is None:
+        return Finding("ok", "promise", "signals are as durable as Redis keeps them by itself")
+    if durability.met(waited):
+        return Finding("ok", "promise", f"SIGNALS_DURABILITY={kind} is kept")
+    if isinstance(waited, RedisError):
+        need = "Redis 7.2 or Valkey, with appendonly yes" if kind == "fsync" else "a primary"
+        return Finding("bad", "promise", f"SIGNALS_DURABILITY={kind} needs {need} ({waited})")
+    advice = "appendfsync must be always or everysec" if kind == "fsync" else "are they connected?"
+    return Finding(
+        "warn", "promise", f"SIGNALS_DURABILITY={kind}: a write was {durability.missing}: {advice}"
+    )
 
 
 def _examine_clock(redis_time: float, asked: float, answered: float) -> Finding:

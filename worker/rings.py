@@ -9,14 +9,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 from celery import Celery
-from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 
 from worker import crash
+from worker.lanes.address import Address, parse
 from worker.lanes.keys import RING_QUEUE, WAKE_QUEUE
+from worker.lanes.redis import single_try
 
 DRAIN = "signals.drain"
 WAKE = "signals.wake"
@@ -25,25 +27,16 @@ LANES_PER_RING = 32
 log = logging.getLogger(__name__)
 
 
-class SteadyConnection(Connection):
-    """Looks for a broker that is away every two seconds.
+def make_app(redis_url: str, prefix: str, *, horizon: float = 60.0, timeout: float = 2.0) -> Celery:
+    """A Celery app that can send and take our messages; the reasons stand beside the values.
 
-    Kombu's own pauses grow to half a minute: so long would a worker go on sleeping after Redis is back.
+    ``timeout``: seconds to connect to Redis and for each answer.
+    Raises SettingsError for a URL that is none.
     """
-
-    def ensure_connection(self, *arguments: Any, **named: Any) -> Any:
-        even = {"interval_start": 2, "interval_step": 0}
-        return super().ensure_connection(*arguments, **{**even, **named})  # type: ignore[no-untyped-call]
-
-
-class _Broker(AMQP):  # type: ignore[misc]
-    Connection = SteadyConnection
-
-
-def make_app(redis_url: str, prefix: str, *, horizon: float = 60.0) -> Celery:
-    """A Celery app that can send and take our messages; the reasons stand beside the values."""
+    address = parse(redis_url)  # not by kombu, which reads other things out of it than redis-py does
     # Without fixups: the one for Django would load all of Celery's worker into every producer.
-    app = Celery("signals", broker=redis_url, set_as_current=False, fixups=[], amqp=_Broker)
+    app = Celery("signals", broker=_broker(address), set_as_current=False, fixups=[])
+    app.amqp.Connection = _Connection
     app.conf.update(
         task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (RING_QUEUE, WAKE_QUEUE)],
         task_default_queue=RING_QUEUE,
@@ -62,18 +55,52 @@ def make_app(redis_url: str, prefix: str, *, horizon: float = 60.0) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=False,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
+        # A server that is busy, full, read-only or refuses us for a while is no reason to exit.
+        broker_channel_error_retry=True,
+        broker_use_ssl=address.tls if address.tls is None else {"ssl_cert_reqs": "required", **address.tls},
         broker_transport_options={
             # Messages are hints: no need to emulate acknowledgements, which triple the round trips.
             "ack_emulation": False,
             "global_keyprefix": prefix,
-            "socket_timeout": 5,  # a half-open connection would hang a worker for ever
-            "socket_connect_timeout": 3,
+            "socket_timeout": timeout,  # a half-open connection would hang a worker for ever
+            "socket_connect_timeout": timeout,
             "socket_keepalive": True,
-            "health_check_interval": 5,
+            # Every 2 s it is looked whether a BRPOP is overdue by as much; they end after 1 s on the server.
+            "health_check_interval": 2,
             "visibility_timeout": int(horizon) + 3600,
+            **_sentinel_options(address, timeout),
         },
     )
     return app
+
+
+def _broker(address: Address) -> str:
+    """The address as kombu wants it: each sentinel with everything in its URL, for it forgets the rest."""
+    scheme = "sentinel" if address.master else "redis"
+    login = ":".join(quote(address.login.get(name, ""), safe="") for name in ("username", "password"))
+    at = f"{login}@" if address.login else ""
+    return ";".join(
+        f"{scheme}://{at}{f'[{host}]' if ':' in host else host}:{port}/{address.db}"
+        for host, port in address.hosts
+    )
+
+
+def _sentinel_options(address: Address, timeout: float) -> dict[str, object]:
+    if not address.master:
+        return {}
+    tls = {} if address.tls is None else {"ssl": True, **address.tls}
+    return {
+        "master_name": address.master,
+        "sentinel_kwargs": {**address.sentinel_login, **tls, **single_try(timeout)},
+    }
+
+
+class _Connection(Connection):
+    """Looks for a lost broker every 2 s; kombu would let its pauses grow to 30 s."""
+
+    def ensure_connection(self, *arguments: Any, **named: Any) -> Any:
+        pauses = {"interval_start": 1, "interval_step": 1, "interval_max": 2}
+        return super().ensure_connection(*arguments, **{**named, **pauses})  # type: ignore[no-untyped-call]
 
 
 class CeleryBell:

@@ -18,7 +18,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.contract import Rules
 from worker.errors import SettingsError
-from worker.lanes import Brakes, Timing
+from worker.lanes import Brakes, Durability, Timing
 from worker.policy import Policy
 from worker.verdict import Reading
 
@@ -43,13 +43,23 @@ class Settings(BaseSettings):
     )
 
     redis_url: str = Field(
-        "redis://127.0.0.1:6379/0", description="Redis or Valkey, `redis://…` or `rediss://…` (TLS)"
+        "redis://127.0.0.1:6379/0",
+        description="Redis or Valkey: `redis://…`, `rediss://…` (TLS) or `sentinel://…` (docs/redis.md)",
     )
     prefix: str = Field(
         "signals:", pattern=r"^[!-~]{1,64}$", description="Start of every key; one per installation"
     )
     redis_timeout: Seconds = Field(2.0, description="Wait for one answer of Redis")
     redis_patience: Seconds = Field(5.0, description="Producers give up on Redis after this long")
+    durability: Literal["memory", "fsync", "replicas"] = Field(
+        "memory",
+        description="Where Redis must have a signal before it is accepted or posted: in `memory`, on disk"
+        " (`fsync`) or on `replicas`",
+    )
+    durability_replicas: int = Field(1, ge=1, le=16, description="How many replicas, for `replicas`")
+    durability_timeout: Seconds = Field(
+        1.5, description="Wait for that; then nothing is accepted or posted, and it is tried again"
+    )
 
     accounts_file: str | None = Field(None, description="JSON file of connectors and their groups")
 
@@ -136,6 +146,11 @@ class Settings(BaseSettings):
                 f"SIGNALS_LEASE: {self.lease:g} s must be at least SIGNALS_DEADLINE + {LEASE_MARGIN:g}"
                 f" = {self.deadline + LEASE_MARGIN:g} s, or a POST could outlive its lease"
             )
+        if self.durability != "memory" and self.durability_timeout >= self.redis_timeout:
+            raise ValueError(
+                f"SIGNALS_DURABILITY_TIMEOUT: {self.durability_timeout:g} s must be less than"
+                f" SIGNALS_REDIS_TIMEOUT = {self.redis_timeout:g} s, which would cut it short"
+            )
         if self.keep < self.redis_patience + KEEP_MARGIN:
             raise ValueError(
                 f"SIGNALS_KEEP: {self.keep:g} s must be at least SIGNALS_REDIS_PATIENCE + {KEEP_MARGIN:g}"
@@ -173,6 +188,9 @@ class Settings(BaseSettings):
             circuit_pause_ms=_ms(self.circuit_pause),
             circuit_cap_ms=_ms(max(self.backoff_cap, self.circuit_pause)),
         )
+
+    def required_durability(self) -> Durability:
+        return Durability(self.durability, self.durability_replicas, _ms(self.durability_timeout))
 
     def policy(self) -> Policy:
         return Policy(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,7 @@ from contextlib import contextmanager, suppress
 import pytest
 import redis
 
+from demo.stack import cli
 from worker.doctor import Finding, examine
 from worker.settings import Settings
 
@@ -61,6 +63,22 @@ def test_not_redis(words: bytes | None, scheme: str, expected: str) -> None:
     assert finding.subject == "redis"
     assert expected in finding.text
     assert "hunter2" not in finding.text
+
+
+def test_a_worker_that_finds_nobody_says_what_to_do() -> None:
+    refused = subprocess.run(
+        cli("worker", "run"),
+        capture_output=True,
+        text=True,
+        timeout=30,
+        env={"SIGNALS_REDIS_URL": "redis://:hunter2@127.0.0.1:1/0"},
+        check=False,
+    )
+    assert refused.returncode == 1
+    assert (
+        refused.stderr
+        == "signal-worker: redis://:***@127.0.0.1:1/0: nobody listens there: is Redis running?\n"
+    )
 
 
 def test_one_who_says_yes_to_everything_is_unfit() -> None:

@@ -27,7 +27,7 @@ def wrapped(cause: BaseException) -> QueueUnavailable:
         (AuthenticationError("Authentication required."), "there is none in it"),
         (
             NoPermissionError("User x has no permissions to run the 'eval' command"),
-            "lacks a right (Redis: User x",
+            "lacks a right (User x",
         ),
         (InvalidResponse("Protocol Error: b'HTTP/1.1'"), "not Redis"),
         (ssl.SSLCertVerificationError("self-signed"), "not trusted"),

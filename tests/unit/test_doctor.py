@@ -3,9 +3,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from redis.exceptions import BusyLoadingError, NoPermissionError, RedisError, ResponseError
 
 from worker import doctor
 from worker.errors import QueueUnusable
+from worker.lanes import Durability
 from worker.settings import LIVE_ENDPOINT, Settings
 
 GOOD = {
@@ -29,6 +31,12 @@ class Info:
     def info(self) -> dict[str, Any]:
         return self._info
 
+    def pipeline(self, transaction: bool) -> Any:
+        return self
+
+    def execute(self, raise_on_error: bool) -> list[Any]:
+        return []
+
 
 def levels(**fields: Any) -> dict[str, str]:
     return {one.subject: one.level for one in doctor._examine_info({**GOOD, **fields}) if one.level != "ok"}
@@ -36,7 +44,7 @@ def levels(**fields: Any) -> dict[str, str]:
 
 def test_a_good_server() -> None:
     assert levels() == {}
-    doctor.require_safe_server(Info())  # type: ignore[arg-type]
+    doctor.require_safe_server(Info(), Settings())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -59,7 +67,42 @@ def test_servers_that_are_not(fields: dict[str, Any], found: dict[str, str]) -> 
     assert levels(**fields) == found
     if "bad" in found.values():
         with pytest.raises(QueueUnusable):
-            doctor.require_safe_server(Info(**fields))  # type: ignore[arg-type]
+            doctor.require_safe_server(Info(**fields), Settings())  # type: ignore[arg-type]
+
+
+class Pipeline:
+    def __init__(self, *answers: object) -> None:
+        self._answers = answers
+
+    def execute_command(self, *_: object) -> None:
+        pass
+
+    def execute(self, raise_on_error: bool) -> list[object]:
+        return list(self._answers)
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "level"),
+    [
+        ("fsync", [1, 0], "ok"),
+        ("fsync", [0, 1], "warn"),
+        ("fsync", ResponseError("unknown command 'WAITAOF'"), "bad"),
+        ("replicas", 2, "ok"),
+        ("replicas", 1, "warn"),
+        ("replicas", ResponseError("WAIT cannot be used with replica instances"), "bad"),
+    ],
+)
+def test_promises(kind: Any, answer: object, level: str) -> None:
+    found = doctor._examine_promise(Pipeline(b"OK", answer), Durability(kind, replicas=2))
+    assert found.level == level
+
+
+@pytest.mark.parametrize("error", [BusyLoadingError("loading"), NoPermissionError("no")], ids=str)
+def test_what_is_no_answer_about_a_promise(error: RedisError) -> None:
+    with pytest.raises(type(error)):
+        doctor._examine_promise(Pipeline(b"OK", error), Durability("fsync"))
+    with pytest.raises(type(error)):
+        doctor._examine_promise(Pipeline(error), Durability())
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,18 @@ def test_a_shutdown_must_outlast_the_deadline(monkeypatch: pytest.MonkeyPatch) -
     assert text.startswith("SIGNALS_STOP_TIMEOUT: ")
 
 
+def test_waiting_for_durability_must_fit_into_the_wait_for_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNALS_DURABILITY_TIMEOUT", "2")
+    assert load_settings().required_durability().command is None
+    text = refused(monkeypatch, SIGNALS_DURABILITY="fsync")
+    assert text.startswith("SIGNALS_DURABILITY_TIMEOUT: ")
+    monkeypatch.setenv("SIGNALS_REDIS_TIMEOUT", "3")
+    assert load_settings().required_durability().command == ("WAITAOF", 1, 0, 2000)
+    monkeypatch.setenv("SIGNALS_DURABILITY", "replicas")
+    monkeypatch.setenv("SIGNALS_DURABILITY_REPLICAS", "2")
+    assert load_settings().required_durability().command == ("WAIT", 2, 2000)
+
+
 def test_a_password_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert masked("redis://user:secret@host:1/0") == "redis://user:***@host:1/0"
     assert masked("redis://:sec@ret/x@host/0") == "redis://:***@host/0"

@@ -1,5 +1,6 @@
 """Lanes, calendar and ledger in Redis: what waits, who works on it, how it ended."""
 
+from worker.lanes.durability import Durability
 from worker.lanes.queue import Lanes
 from worker.records import (
     Admission,
@@ -31,6 +32,7 @@ __all__ = [
     "CheckoutAnswer",
     "DeferAnswer",
     "Deferral",
+    "Durability",
     "Ended",
     "Head",
     "Lanes",

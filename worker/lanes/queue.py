@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal
 
 import redis
 
+from worker.lanes.durability import MEMORY, Durability
 from worker.lanes.keys import RING_QUEUE
 from worker.lanes.redis import Persistence
 from worker.lanes.scripts import Script
@@ -29,6 +31,11 @@ from worker.records import (
     WakeAnswer,
 )
 
+log = logging.getLogger(__name__)
+
+HANDED_BACK_MS = 1000
+"""How long a head rests that was handed back because Redis did not make its claim durable."""
+
 Act = Literal["resend", "accept", "discard"]
 """What a person may decide about a dead letter."""
 
@@ -50,7 +57,10 @@ class Lanes:
         brakes: Brakes | None = None,
         patience: float = 5.0,
         abandoned: Callable[[], bool] = lambda: False,
+        durability: Durability = MEMORY,
     ) -> None:
+        """``durability``: how safe a write must be before ``admit`` returns, or a head is handed out."""
+        self._durability = durability
         self._timing = timing or Timing()
         self._persistence = Persistence(patience, abandoned)
         self._admit = Script(client, prefix, "admit")
@@ -74,6 +84,8 @@ class Lanes:
         """
         reply = self._call(
             self._admit,
+            durability=self._durability,
+            insist=True,
             items=[_admission(item) for item in batch],
             most=self._timing.lane_limit,
             in_order=in_order,
@@ -85,8 +97,18 @@ class Lanes:
 
     def checkout(self, lanes: Iterable[str], token: str) -> CheckoutAnswer:
         """Lease lanes under ``token`` (new for each call) and get their heads, noted as being sent."""
-        reply = self._call(self._checkout, lanes=list(lanes), token=token, brakes=self._brakes)
-        return CheckoutAnswer(**_common(reply), heads=tuple(_head(item) for item in reply["items"]))
+        reply = self._call(
+            self._checkout,
+            durability=self._durability,
+            lanes=list(lanes),
+            token=token,
+            brakes=self._brakes,
+        )
+        heads = tuple(_head(item) for item in reply["items"])
+        if not reply["durable"]:
+            self._hand_back(heads)
+            heads = ()
+        return CheckoutAnswer(**_common(reply), heads=heads)
 
     def settle(self, batch: Sequence[Settlement]) -> SettleAnswer:
         """Write outcomes down; hand out each lane's next head, or give the lane back."""
@@ -103,29 +125,27 @@ class Lanes:
             }
             for item in batch
         ]
-        reply = self._call(self._settle, items=items, brakes=self._brakes)
-        results = tuple(
-            (item["status"], _head(item["next"]) if "next" in item else None) for item in reply["items"]
+        reply = self._call(self._settle, durability=self._durability, items=items, brakes=self._brakes)
+        if reply["durable"]:
+            results = tuple(
+                (item["status"], _head(item["next"]) if "next" in item else None) for item in reply["items"]
+            )
+            return SettleAnswer(**_common(reply), results=results)
+        # No next heads, but what is over must not be forgotten: it would be taken for lost in flight.
+        self._hand_back([_head(item["next"]) for item in reply["items"] if "next" in item])
+        final = [{**item, "more": False} for item in items]
+        again = self._call(
+            self._settle, durability=self._durability, insist=True, items=final, brakes=self._brakes
         )
-        return SettleAnswer(**_common(reply), results=results)
+        known = {item["id"] for item in reply["ended"]}
+        again["ended"] = reply["ended"] + [item for item in again["ended"] if item["id"] not in known]
+        return SettleAnswer(
+            **_common(again), results=tuple((item["status"], None) for item in again["items"])
+        )
 
     def defer(self, batch: Sequence[Deferral]) -> DeferAnswer:
         """Put heads back into their places, to be tried again."""
-        items = [
-            {
-                "lane": item.head.lane,
-                "id": item.head.id,
-                "token": item.head.token,
-                "delay": item.delay_ms,
-                "note": item.note,
-                "refund": item.refund,
-                "unknown": item.unknown,
-                **_health(item),
-            }
-            for item in batch
-        ]
-        reply = self._call(self._defer, items=items, brakes=self._brakes)
-        return DeferAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
+        return self._put_back(batch, self._durability)
 
     def resolve(self, ids: Sequence[str], act: Act, *, by: str, why: str = "") -> ResolveAnswer:
         """Write down what a person decided about dead letters; safe when two decide at once.
@@ -177,8 +197,38 @@ class Lanes:
             rings_lost=found["lost"],
         )
 
-    def _call(self, script: Script, **arguments: Any) -> dict[str, Any]:
-        return script({**self._base, **arguments}, self._persistence)
+    def _put_back(self, batch: Sequence[Deferral], durability: Durability) -> DeferAnswer:
+        items = [
+            {
+                "lane": item.head.lane,
+                "id": item.head.id,
+                "token": item.head.token,
+                "delay": item.delay_ms,
+                "note": item.note,
+                "refund": item.refund,
+                "unknown": item.unknown,
+                **_health(item),
+            }
+            for item in batch
+        ]
+        reply = self._call(self._defer, durability=durability, insist=True, items=items, brakes=self._brakes)
+        return DeferAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
+
+    def _hand_back(self, heads: Sequence[Head]) -> None:
+        """Undo claims that are not durable: nothing of them was sent, and nothing may be.
+
+        Not those of orphans: they are to be judged, and as waiting signals they would be sent again.
+        Their lease runs out. The wake-ups of the others are left to the sweep.
+        """
+        log.warning("Redis does not keep claims: not posted", extra={"error": self._durability.missing})
+        unsent = [Deferral(head, HANDED_BACK_MS, refund=True) for head in heads if not head.orphan]
+        if unsent:
+            self._put_back(unsent, MEMORY)
+
+    def _call(
+        self, script: Script, *, durability: Durability = MEMORY, insist: bool = False, **arguments: Any
+    ) -> dict[str, Any]:
+        return script({**self._base, **arguments}, self._persistence, durability, insist=insist)
 
 
 def _admission(item: Admission) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
@@ -18,6 +20,7 @@ from redis.exceptions import (
     ConnectionError,  # noqa: A004 - redis-py's own name
     MasterDownError,
     MaxConnectionsError,
+    NoPermissionError,
     OutOfMemoryError,
     ReadOnlyError,
     RedisError,
@@ -25,12 +28,21 @@ from redis.exceptions import (
     TimeoutError,  # noqa: A004 - redis-py's own name
 )
 from redis.retry import Retry
+from redis.sentinel import MasterNotFoundError, Sentinel
 
-from worker.errors import QueueUnavailable, QueueUnusable, SettingsError
+from worker.diagnosis import of_redis
+from worker.errors import QueueUnavailable, QueueUnusable
+from worker.lanes.address import parse
 
 T = TypeVar("T")
 
+
+class NotDurable(RedisError):
+    """A write was not as safe in time as SIGNALS_DURABILITY demands."""
+
+
 _PASSING = (
+    NotDurable,
     ConnectionError,
     TimeoutError,
     BusyLoadingError,
@@ -39,8 +51,10 @@ _PASSING = (
     MasterDownError,
     OutOfMemoryError,
 )
-_PASSING_WORDS = ("BUSY", "OOM", "MISCONF", "TRYAGAIN", "NOREPLICAS", "LOADING", "READONLY")
-_REFUSED = (AuthenticationError, AuthorizationError)
+_PASSING_WORDS = (
+    "BUSY", "OOM", "MISCONF", "TRYAGAIN", "NOREPLICAS", "LOADING", "READONLY", "UNBLOCKED",
+)  # fmt: skip
+_REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
 
 
 def connect(url: str, *, timeout: float = 2.0) -> redis.Redis:
@@ -48,22 +62,54 @@ def connect(url: str, *, timeout: float = 2.0) -> redis.Redis:
 
     ``timeout``: seconds to connect and for each answer. Raises SettingsError for a URL that is none.
     """
-    if not url.startswith(("redis://", "rediss://")):
-        raise SettingsError("SIGNALS_REDIS_URL: must start with redis:// or rediss://")
-    try:
-        return redis.Redis.from_url(
-            url,
-            socket_timeout=timeout,
-            socket_connect_timeout=timeout,
-            socket_keepalive=True,
-            health_check_interval=30,
-            retry=Retry(NoBackoff(), 0),
+    address = parse(url)
+    tls = {} if address.tls is None else {"ssl": True, **address.tls}
+    manners = single_try(timeout)
+    if address.master is None:
+        host, port = address.hosts[0]
+        return redis.Redis(
+            host, port, db=address.db, health_check_interval=30, **address.login, **tls, **manners
         )
-    except ValueError:
-        # The reason is not repeated: it can quote part of a password.
-        raise SettingsError(
-            "SIGNALS_REDIS_URL: not a valid address; a password with special characters must be URL-encoded"
-        ) from None
+    sentinels = _Sentinels(list(address.hosts), sentinel_kwargs={**address.sentinel_login, **tls, **manners})
+    client: redis.Redis = sentinels.master_for(  # type: ignore[no-untyped-call]
+        address.master, db=address.db, health_check_interval=30, **address.login, **tls, **manners
+    )
+    return client
+
+
+def single_try(timeout: float) -> dict[str, Any]:
+    """Arguments of a connection that fails after ``timeout`` seconds and is not tried again by redis-py."""
+    return {
+        "socket_timeout": timeout,
+        "socket_connect_timeout": timeout,
+        "socket_keepalive": True,
+        "retry": Retry(NoBackoff(), 0),
+    }
+
+
+class _Sentinels(Sentinel):
+    """Asks the sentinels for the primary, one thread at a time.
+
+    redis-py moves the one that answered to the front of its list; two threads at once could lose one.
+    """
+
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)  # type: ignore[no-untyped-call]
+        self._lock = threading.Lock()
+
+    def discover_master(self, service_name: str) -> tuple[str, int]:
+        with self._lock:
+            try:
+                found: tuple[str, int] = super().discover_master(service_name)  # type: ignore[no-untyped-call]
+            except MasterNotFoundError as error:
+                # Its own text is a page long: one error per sentinel that did not answer.
+                failed = str(error).count(" - ")
+                hint = ", they refuse the password" if "AuthenticationError" in str(error) else ""
+                raise MasterNotFoundError(
+                    f"no sentinel knows of a primary {service_name!r} that is up"
+                    f" ({failed} of {len(self.sentinels)} did not answer{hint})"
+                ) from None
+        return found
 
 
 def masked(url: str) -> str:
@@ -90,6 +136,7 @@ class Persistence:
     def run(self, call: Callable[[], T]) -> T:
         """Repeat an idempotent ``call`` through passing trouble.
 
+        Who has all the patience there is waits for a changed password or right to be changed back, too.
         Raises QueueUnavailable when time runs out, QueueUnusable when Redis refuses for good.
         """
         give_up = time.monotonic() + self.patience
@@ -98,10 +145,11 @@ class Persistence:
             try:
                 return call()
             except RedisError as error:
-                if not is_passing(error):
-                    raise QueueUnusable(f"Redis refuses: {error}") from error
+                stubborn = self.patience == math.inf and isinstance(error, _REFUSED)
+                if not (is_passing(error) or stubborn):
+                    raise QueueUnusable(f"Redis refuses: {of_redis(error)}") from error
                 if self.abandoned() or time.monotonic() + pause > give_up:
-                    raise QueueUnavailable(f"Redis does not answer: {error}") from error
+                    raise QueueUnavailable(f"Redis does not answer: {of_redis(error)}") from error
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
 
@@ -113,7 +161,17 @@ def translated() -> Iterator[None]:
         yield
     except RedisError as error:
         kind = QueueUnavailable if is_passing(error) else QueueUnusable
-        raise kind(f"Redis: {error}") from error
+        raise kind(f"Redis: {of_redis(error)}") from error
 
 
-__all__ = ["Persistence", "RedisError", "ResponseError", "connect", "is_passing", "masked", "translated"]
+__all__ = [
+    "NotDurable",
+    "Persistence",
+    "RedisError",
+    "ResponseError",
+    "connect",
+    "is_passing",
+    "masked",
+    "single_try",
+    "translated",
+]

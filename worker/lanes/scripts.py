@@ -8,9 +8,13 @@ from importlib.resources import files
 from typing import Any, cast
 
 import redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoPermissionError, NoScriptError, ReadOnlyError
 
-from worker.lanes.redis import Persistence
+from worker.lanes.durability import MEMORY, Durability
+from worker.lanes.redis import NotDurable, Persistence, RedisError, ResponseError
+
+_DENIED = ("ACL failure in script", "The user executing the script can't")
+"""How servers say that a command of a script is forbidden; redis-py takes it for a mistake in the script."""
 
 
 class Script:
@@ -26,22 +30,59 @@ class Script:
         self._client = client
         self._prefix = prefix
 
-    def __call__(self, arguments: dict[str, Any], persistence: Persistence) -> dict[str, Any]:
+    def __call__(
+        self,
+        arguments: dict[str, Any],
+        persistence: Persistence,
+        durability: Durability = MEMORY,
+        *,
+        insist: bool = False,
+    ) -> dict[str, Any]:
         """Run it, repeating after a lost reply.
 
+        The answer tells as ``durable`` whether what was written is as safe as ``durability`` demands; with
+        ``insist`` it is asked again until it is.
         Raises QueueUnavailable or QueueUnusable; the script may then have run all the same.
         """
         payload = json.dumps(arguments, ensure_ascii=False, separators=(",", ":")).encode(
             "utf-8", "surrogateescape"
         )
-        reply = persistence.run(lambda: self._evaluate(payload))
+
+        def call() -> tuple[bytes, bool]:
+            reply, durable = self._evaluate(payload, durability)
+            if insist and not durable:
+                raise NotDurable(durability.missing)
+            return reply, durable
+
+        reply, durable = persistence.run(call)
         # A record that is not UTF-8 must spoil itself only, not the whole answer.
         answer: dict[str, Any] = json.loads(reply.decode("utf-8", "surrogateescape"))
-        return answer
+        return {**answer, "durable": durable}
 
-    def _evaluate(self, payload: bytes) -> bytes:
+    def _evaluate(self, payload: bytes, durability: Durability) -> tuple[bytes, bool]:
         try:
-            reply = self._client.evalsha(self._sha, 0, self._prefix, payload)
-        except NoScriptError:
-            reply = self._client.eval(self._text, 0, self._prefix, payload)
-        return cast(bytes, reply)
+            try:
+                return self._run("EVALSHA", self._sha, payload, durability)
+            except NoScriptError:
+                return self._run("EVAL", self._text, payload, durability)
+        except ReadOnlyError:
+            # This was the primary once: the next try must look for the new one.
+            self._client.connection_pool.disconnect(inuse_connections=False)
+            raise
+        except ResponseError as error:
+            if any(words in str(error) for words in _DENIED):
+                raise NoPermissionError(str(error)) from error
+            raise
+
+    def _run(self, command: str, script: str, payload: bytes, durability: Durability) -> tuple[bytes, bool]:
+        call = (command, script, 0, self._prefix, payload)
+        if durability.command is None:
+            return cast(bytes, self._client.execute_command(*call)), True
+        # One round trip; and only the connection that wrote knows what to wait for.
+        pipeline = self._client.pipeline(transaction=False)
+        pipeline.execute_command(*call)
+        pipeline.execute_command(*durability.command)
+        reply, waited = pipeline.execute(raise_on_error=False)  # raising, it would quote the payload
+        if isinstance(reply, RedisError):
+            raise reply
+        return reply, durability.met(waited)
