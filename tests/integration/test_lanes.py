@@ -15,6 +15,7 @@ from demo.stack import Server
 from tests.integration.desk import Desk, signal
 from worker.errors import QueueUnavailable
 from worker.lanes import Admission, Deferral, Lanes, Outcome, Settlement, Timing
+from worker.lanes.hearing import Hearing
 from worker.lanes.redis import connect
 from worker.lanes.scripts import Script
 
@@ -735,7 +736,7 @@ def test_a_server_that_is_away_is_reported_in_time_and_in_one_line(prefix: str) 
 
 
 def test_outcomes_have_the_same_names_in_lua_and_python(client: redis.Redis, prefix: str) -> None:
-    text = Script(client, prefix, "wake")._text
+    text = Script(client, Hearing(client), prefix, "wake")._text
     rules = text[text.index("local RULES = {") : text.index("local HISTORY_LINES")]
     assert {line.split(" = ")[0].strip() for line in rules.splitlines() if "dead =" in line} == set(Outcome)
 

@@ -337,6 +337,14 @@ MUTANTS = [
     ),
     # 8 honest
     Mutant(
+        "a call acts although its caller has given it up",
+        8,
+        f"{LUA}/common.lua",
+        "if now > (tonumber(ARGV[3]) or now) then",
+        "if false then",
+        ("tests/integration/test_late_calls.py::test_a_copy_that_was_held_back_does_nothing",),
+    ),
+    Mutant(
         "what broke off after it began is called unsent",
         8,
         "worker/delivery.py",

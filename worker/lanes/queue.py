@@ -9,6 +9,7 @@ from typing import Any, Literal
 import redis
 
 from worker.lanes.durability import MEMORY, Durability
+from worker.lanes.hearing import Hearing
 from worker.lanes.keys import RING_QUEUE
 from worker.lanes.redis import Persistence
 from worker.lanes.scripts import Script
@@ -63,9 +64,10 @@ class Lanes:
         self._durability = durability
         self._timing = timing or Timing()
         self._persistence = Persistence(patience, abandoned)
-        self._admit = Script(client, prefix, "admit")
+        hearing = Hearing(client)
+        self._admit = Script(client, hearing, prefix, "admit")
         self._checkout, self._settle, self._defer, self._wake, self._resolve, self._pause = (
-            Script(client, prefix, name, when_full=True)
+            Script(client, hearing, prefix, name, when_full=True)
             for name in ("checkout", "settle", "defer", "wake", "resolve", "pause")
         )
         self._brakes = _brakes(brakes or Brakes())

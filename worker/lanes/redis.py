@@ -41,7 +41,15 @@ class NotDurable(RedisError):
     """A write was not as safe in time as SIGNALS_DURABILITY demands."""
 
 
+class NotInTime(RedisError):
+    """The call came so late that it did nothing."""
+
+    def __init__(self) -> None:
+        super().__init__("too slow, or its clock was set: the call came too late")
+
+
 _PASSING = (
+    NotInTime,
     NotDurable,
     ConnectionError,
     TimeoutError,
@@ -166,6 +174,7 @@ def translated() -> Iterator[None]:
 
 __all__ = [
     "NotDurable",
+    "NotInTime",
     "Persistence",
     "RedisError",
     "ResponseError",

@@ -10,8 +10,10 @@ from typing import Any, cast
 import redis
 from redis.exceptions import NoPermissionError, NoScriptError, ReadOnlyError
 
+from worker.clock import steady
 from worker.lanes.durability import MEMORY, Durability
-from worker.lanes.redis import NotDurable, Persistence, RedisError, ResponseError
+from worker.lanes.hearing import Hearing
+from worker.lanes.redis import NotDurable, NotInTime, Persistence, RedisError, ResponseError
 
 _DENIED = ("ACL failure in script", "The user executing the script can't")
 """How servers say that a command of a script is forbidden; redis-py takes it for a mistake in the script."""
@@ -20,7 +22,9 @@ _DENIED = ("ACL failure in script", "The user executing the script can't")
 class Script:
     """One Lua script with the shared rules in front of it; arguments and answers are JSON."""
 
-    def __init__(self, client: redis.Redis, prefix: str, name: str, *, when_full: bool = False) -> None:
+    def __init__(
+        self, client: redis.Redis, hearing: Hearing, prefix: str, name: str, *, when_full: bool = False
+    ) -> None:
         """``when_full``: run it even if Redis is at its memory limit, because it gives memory back."""
         folder = files("worker.lanes") / "lua"
         flags = "#!lua flags=allow-oom\n" if when_full else "#!lua\n"
@@ -28,6 +32,7 @@ class Script:
         self._text = flags + "".join((folder / part).read_text("utf-8") for part in parts)
         self._sha = hashlib.sha1(self._text.encode()).hexdigest()  # noqa: S324 - Redis names scripts so
         self._client = client
+        self._hearing = hearing
         self._prefix = prefix
 
     def __call__(
@@ -48,23 +53,27 @@ class Script:
             "utf-8", "surrogateescape"
         )
 
-        def call() -> tuple[bytes, bool]:
-            reply, durable = self._evaluate(payload, durability)
+        def call() -> dict[str, Any]:
+            until = self._hearing.until()
+            asked = steady()
+            reply, durable = self._evaluate((payload, until), durability)
+            # A record that is not UTF-8 must spoil itself only, not the whole answer.
+            answer: dict[str, Any] = json.loads(reply.decode("utf-8", "surrogateescape"))
+            self._hearing.note(asked, answer["now"])
+            if answer.get("late"):
+                raise NotInTime
             if insist and not durable:
                 raise NotDurable(durability.missing)
-            return reply, durable
+            return {**answer, "durable": durable}
 
-        reply, durable = persistence.run(call)
-        # A record that is not UTF-8 must spoil itself only, not the whole answer.
-        answer: dict[str, Any] = json.loads(reply.decode("utf-8", "surrogateescape"))
-        return {**answer, "durable": durable}
+        return persistence.run(call)
 
-    def _evaluate(self, payload: bytes, durability: Durability) -> tuple[bytes, bool]:
+    def _evaluate(self, arguments: tuple[bytes, str], durability: Durability) -> tuple[bytes, bool]:
         try:
             try:
-                return self._run("EVALSHA", self._sha, payload, durability)
+                return self._run("EVALSHA", self._sha, arguments, durability)
             except NoScriptError:
-                return self._run("EVAL", self._text, payload, durability)
+                return self._run("EVAL", self._text, arguments, durability)
         except ReadOnlyError:
             # This was the primary once: the next try must look for the new one.
             self._client.connection_pool.disconnect(inuse_connections=False)
@@ -74,8 +83,10 @@ class Script:
                 raise NoPermissionError(str(error)) from error
             raise
 
-    def _run(self, command: str, script: str, payload: bytes, durability: Durability) -> tuple[bytes, bool]:
-        call = (command, script, 0, self._prefix, payload)
+    def _run(
+        self, command: str, script: str, arguments: tuple[bytes, str], durability: Durability
+    ) -> tuple[bytes, bool]:
+        call = (command, script, 0, self._prefix, *arguments)
         if durability.command is None:
             return cast(bytes, self._client.execute_command(*call)), True
         # One round trip; and only the connection that wrote knows what to wait for.

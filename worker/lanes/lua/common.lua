@@ -2,6 +2,7 @@
 --
 -- ARGV[1]  prefix of all keys (docs/keys.md lists them)
 -- ARGV[2]  the script's arguments as JSON
+-- ARGV[3]  time in ms after which nobody listens to this call any more; empty: somebody always does
 -- answer   JSON: {now, rings, slots, ended, items}
 --            rings  lanes that somebody must ring now (a Celery `signals.drain`)
 --            slots  times in ms at which somebody must wake the calendar (`signals.wake`)
@@ -16,6 +17,9 @@ local P = ARGV[1]
 local A = cjson.decode(ARGV[2])
 local clock = call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+-- A copy of a call that its caller has given up, and perhaps repeated, must not act for nobody.
+if now > (tonumber(ARGV[3]) or now) then return cjson.encode({ now = now, late = true }) end
 
 -- A lane with work is in LANES and in exactly one of RUNG, WAKEUPS and HALTED. Whoever finds its time
 -- passed rings it; whoever finds it in any of them leaves it alone.
