@@ -8,10 +8,10 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 SOURCES := worker producers demo tests benchmarks
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-unit lint format docs docs-check lock bench-fanout bench-delays dev clean
+.PHONY: help demo run test test-unit lint format docs docs-check lock bench-fanout bench-delays bench-isolation test-mutation dev clean
 
 help:  ## Show this list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 demo:  ## Send a day's traffic through a complete stack and check how every signal ended
 	@$(PYTHON) demo/bootstrap.py $(VENV) demo
@@ -32,6 +32,9 @@ test: lint docs-check  ## Everything a contributor must pass
 
 test-unit: dev  ## The tests that need no server: seconds
 	$(BIN)/pytest tests/unit
+
+test-mutation: dev  ## Break each promise in one line and see the tests notice
+	$(BIN)/pytest tests/mutation
 
 lint: dev  ## Types, style, and the direction of imports
 	$(BIN)/ruff check $(SOURCES)
@@ -60,6 +63,9 @@ bench-fanout: dev  ## Worker CPU per signal beside a naive Celery task
 
 bench-delays: dev  ## How late delayed signals start
 	$(BIN)/python -m benchmarks.delays
+
+bench-isolation: dev  ## How much longer accounts wait while one hangs
+	$(BIN)/python -m benchmarks.isolation
 
 clean:  ## Forget what was built and installed here
 	rm -rf $(VENV) .run build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache

@@ -65,6 +65,9 @@ class Terms:
     """How long clientOrderIds and idempotency keys are remembered, from admission."""
     max_age: float | None = None
     """Overrides how long after its due time a signal may be posted."""
+    in_order: bool = False
+    """No signal is taken after one of its connector was refused because too many wait; for senders who will
+    send that one again. Otherwise exits and cancels still find room when entries do not."""
     platform_delays: bool = False
     """The platform waits out ``delaySeconds``, so that here every signal is due at once."""
 
@@ -101,6 +104,8 @@ def receipt_for(prepared: Prepared, answer: Admitted) -> Receipt:
             due_in=admission.delay_ms / 1000,
         )
     error = None
+    if answer.status == Status.FULL:
+        error = "too many signals of this connector wait already (SIGNALS_LANE_LIMIT): send it again later"
     if answer.status == Status.CONFLICT:
         error = (
             f"its clientOrderId or idempotency key belongs to a different signal, {answer.first_id}"

@@ -39,7 +39,7 @@ BATCH = 500
 class Queue(Protocol):
     """The part of ``worker.lanes.Lanes`` that sending needs."""
 
-    def admit(self, batch: Sequence[Admission]) -> AdmitAnswer: ...
+    def admit(self, batch: Sequence[Admission], *, in_order: bool) -> AdmitAnswer: ...
 
 
 class SignalProducer:
@@ -143,14 +143,17 @@ class SignalProducer:
             return self._all([[drafts]], terms)[0]
         return self._all(iter(lambda: list(islice(drafts, BATCH)), []), terms)
 
-    def terms(self, *, max_age: float | None = None, dedup_window: float | None = None) -> Terms:
-        """What holds for a call with these arguments. Raises InvalidSignal for bad ones."""
+    def terms(
+        self, *, max_age: float | None = None, dedup_window: float | None = None, in_order: bool = False
+    ) -> Terms:
+        """What holds for a call with these arguments; see ``Terms``. Raises InvalidSignal for bad ones."""
         settings = self._settings
         return Terms(
             rules=settings.rules(),
             policy=settings.policy(),
             window=checked_seconds("dedup_window", dedup_window) or settings.dedup_window,
             max_age=checked_seconds("max_age", max_age),
+            in_order=in_order,
             platform_delays=settings.platform_delays,
         )
 
@@ -164,7 +167,7 @@ class SignalProducer:
             raise RuntimeError("this SignalProducer is closed: make a new one")
         prepared = [prepare(draft, terms) for draft in drafts]
         valid = [item for item in prepared if isinstance(item, Prepared)]
-        receipts = iter(self._admit(valid)) if valid else iter(())
+        receipts = iter(self._admit(valid, terms)) if valid else iter(())
         return [next(receipts) if isinstance(item, Prepared) else refusal(item) for item in prepared]
 
     def close(self) -> None:
@@ -191,8 +194,8 @@ class SignalProducer:
                 raise interrupted(error, receipts) from error
         return receipts
 
-    def _admit(self, valid: Sequence[Prepared]) -> list[Receipt]:
-        answer = self._queue.admit([item.admission for item in valid])
+    def _admit(self, valid: Sequence[Prepared], terms: Terms) -> list[Receipt]:
+        answer = self._queue.admit([item.admission for item in valid], in_order=terms.in_order)
         crash.here("admitted")
         if answer.rings:
             self._bell.ring(answer.rings)

@@ -16,6 +16,8 @@ class Status(StrEnum):
     """The same signal is already known under this id; it is not posted again."""
     CONFLICT = "conflict"
     """The id belongs to a different signal; this one is not posted."""
+    FULL = "full"
+    """Too many signals of its connector wait; nothing was enqueued, it may be sent again later."""
     INVALID = "invalid"
     """It breaks the contract; nothing was enqueued."""
 

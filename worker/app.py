@@ -70,6 +70,7 @@ class Worker:
             client,
             prefix=settings.prefix,
             timing=settings.timing(),
+            brakes=settings.brakes(),
             patience=float("inf"),
             abandoned=self._abandoned,
             durability=settings.required_durability(),

@@ -1,5 +1,7 @@
 """Points at which tests let a process die (or stand still), between any two steps that matter.
 
+docs/crash-points.md tells for each what could break there and what mends it.
+
 A point costs one comparison unless a test arms one. Nothing in a deployment arms any: it takes the variable
 below, which is no setting and is read in one place.
 """
@@ -12,17 +14,30 @@ from collections.abc import Mapping
 
 VARIABLE = "CRASH_POINT"
 POINTS = {
+    # a producer
+    "load-begun": "a run has its name, nothing sent",
     "admitted": "in the lane, nobody rung",
+    "load-taken": "a batch of a file taken, that not noted",
+    "load-set-aside": "bad lines noted, the batch not",
+    # whoever rings
+    "ringing": "lanes count as rung, their message not sent",
+    "arming": "a slot counts as armed, its countdown not sent",
+    # a worker
     "rung": "a ring arrived, no lane leased",
     "checked-out": "leased and noted as sending, nothing sent",
     "connected": "connection open, not a byte sent",
     "half-sent": "headers sent, body not",
+    "sent": "all sent, no answer read",
     "answered": "the endpoint has answered, nothing written down",
     "settled": "outcomes written, next heads in nobody's hands",
     "deferred": "retry noted, nobody told to wake",
     "woken": "due signals in their lanes, nobody rung",
     "swept": "lost lanes found, nobody rung",
-    "resolved": "a dead letter back in its lane, nobody rung",
+    "stopping": "told to stop, POSTs in flight",
+    "turned-away": "lanes of a ring not taken by a stopping worker, nobody else rung",
+    "stopped": "all in flight settled, rings for the rest perhaps not sent",
+    # a person
+    "resolved": "a decision written, nobody rung or told",
 }
 
 _armed: str | None = None

@@ -82,6 +82,7 @@ class Dispatcher:
     def stop(self, timeout: float) -> bool:
         """Finish what is in flight and give all lanes back; False if ``timeout`` seconds were not enough."""
         self.begin_stop()
+        crash.here("stopping")
         finished = self._room.wait_until_empty(timeout)
         self._abandoned.set()
         for _ in self._posters:
@@ -115,6 +116,7 @@ class Dispatcher:
         while waiting:
             places = self._room.enter(len(waiting))
             if places == 0:
+                crash.here("turned-away")
                 self._bell.ring(waiting)
                 return
             part, waiting = waiting[:places], waiting[places:]

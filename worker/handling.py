@@ -12,7 +12,7 @@ from worker.events import Observer
 from worker.policy import ActionClass, Finish, Policy, decide
 from worker.ports import Poster
 from worker.records import Deferral, Head, Outcome, Settlement
-from worker.verdict import Attempt, Verdict
+from worker.verdict import Attempt, Verdict, health
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,7 @@ class Handler:
         if attempt.verdict is None:
             return Deferral(head, 0, refund=True)
         note = self._note(job, attempt)
+        told = None if head.orphan else health(attempt)
         decision = decide(
             attempt.verdict,
             attempt.why,
@@ -118,9 +119,11 @@ class Handler:
         )
         if isinstance(decision, Finish):
             clean = decision.outcome is Outcome.ACCEPTED and head.attempt == 1
-            return Settlement(head, decision.outcome, decision.why, "" if clean else note, self._more(job))
+            kept = "" if clean else note
+            return Settlement(head, decision.outcome, decision.why, kept, self._more(job), told)
         self._observer.retried(head, attempt.why, decision.delay)
-        return Deferral(head, round(decision.delay * 1000), note, unknown=decision.unknown)
+        delay_ms = round(decision.delay * 1000)
+        return Deferral(head, delay_ms, note, unknown=decision.unknown, health=told)
 
     def _expires_in(self, job: Job) -> float | None:
         expires = job.head.expires_ms

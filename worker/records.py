@@ -55,7 +55,7 @@ class Admission:
 
 @dataclass(frozen=True, slots=True)
 class Admitted:
-    """What became of one admission: ``accepted``, ``duplicate`` or ``conflict``."""
+    """What became of one admission: ``accepted``, ``duplicate``, ``conflict`` or ``full``."""
 
     status: str
     first_id: str | None = None
@@ -95,6 +95,8 @@ class Settlement:
     note: str = ""
     """A line for the attempt history (JSON); empty: nothing worth remembering."""
     more: bool = False
+    health: str | None = None
+    """What the attempt tells of the endpoint: ``well``, ``ill`` or nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class Deferral:
     """Nothing was sent: this attempt does not count."""
     unknown: bool = False
     """The attempt may have reached the endpoint (and repeating it is harmless)."""
+    health: str | None = None
+    """As of a settlement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,32 @@ class ResolveAnswer(Answer):
 
 
 @dataclass(frozen=True, slots=True)
+class PauseAnswer(Answer):
+    in_flight: tuple[str, ...] = ()
+    """Ids of covered signals whose POST may still begin; ask again until there are none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Brakes:
+    """What holds lanes back although they have work. Rates are signals per second, 0 for none."""
+
+    endpoint: str = ""
+    """Name of the endpoint whose health is watched."""
+    rate: float = 0.0
+    burst: int = 1
+    """Signals that may go out at once after a silence."""
+    connector_rate: float = 0.0
+    connector_burst: int = 1
+    retry_rate: float = 0.0
+    """Further attempts of all connectors together."""
+    circuit_lanes: int = 0
+    """So many connectors failing in a row open the circuit; 0: it never opens."""
+    circuit_pause_ms: int = 2000
+    """Until the first probe; doubles with each that fails."""
+    circuit_cap_ms: int = 30_000
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """How the queue keeps time and how much it remembers.
 
@@ -200,6 +230,9 @@ class Timing:
     """How long a dead letter is kept."""
     letters_most: int = 100_000
     """How many dead letters are kept; beyond, the oldest go."""
+    lane_limit: int = 0
+    """Signals of a connector that may wait, delayed ones included; a tenth more for what is no entry. 0: any
+    number."""
     limit: int = 500
     """Lanes of a kind that one ``wake`` handles: bounds the script's time."""
 
@@ -212,6 +245,7 @@ class Census:
     waiting: int
     delayed: int
     leased: int
+    halted: int
     rung: int
     ring_queue: int
     oldest_due_ms: int | None
@@ -225,3 +259,7 @@ class Census:
     """Since when the first ring waits for a worker; long ago: there is none, or not enough."""
     next_wakeup_ms: int | None = None
     """When the next lease ends or retry is due; long ago: no worker looks after the lanes."""
+    pauses: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """What people hold back, and for which reasons; scopes as in ``worker.lanes.pauses``."""
+    circuits: dict[str, int] = field(default_factory=dict)
+    """Endpoints that count as out of order, and when (ms) they are tried again."""

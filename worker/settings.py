@@ -11,13 +11,14 @@ import os
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.contract import Rules
 from worker.errors import SettingsError
-from worker.lanes import Durability, Timing
+from worker.lanes import Brakes, Durability, Timing
 from worker.policy import Policy
 from worker.verdict import Reading
 
@@ -30,6 +31,7 @@ KEEP_MARGIN = 60.0
 """Seconds a finished signal must be known beyond the patience of producers, whose repetitions it answers."""
 
 Seconds = Annotated[float, Field(gt=0, le=604_800, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Statuses = Annotated[str, Field(pattern=r"^\s*(\d{3}\s*(,\s*\d{3}\s*)*)?$")]
 
 
@@ -58,6 +60,8 @@ class Settings(BaseSettings):
     durability_timeout: Seconds = Field(
         1.5, description="Wait for that; then nothing is accepted or posted, and it is tried again"
     )
+
+    accounts_file: str | None = Field(None, description="JSON file of connectors and their groups")
 
     endpoint_url: str = Field(LIVE_ENDPOINT, description="Where signals are posted to")
     endpoint_ca_file: str | None = Field(None, description="Certificates to trust instead of the public ones")
@@ -98,6 +102,18 @@ class Settings(BaseSettings):
     retry_after_cap: Seconds = Field(120.0, description="Longest Retry-After that is obeyed")
     resend_limit: int = Field(
         3, ge=0, le=100, description="Times a full exit or cancel of unknown fate is posted again"
+    )
+    rate: Rate = Field(0.0, description="Signals per second of all connectors together; 0: no limit")
+    rate_burst: int = Field(1, ge=1, le=1_000_000, description="Of these, so many at once")
+    connector_rate: Rate = Field(0.0, description="Signals per second of each connector; 0: no limit")
+    connector_burst: int = Field(1, ge=1, le=1_000_000, description="Of these, so many at once")
+    retry_rate: Rate = Field(100.0, description="Further attempts per second, all together; 0: no limit")
+    circuit_connectors: int = Field(
+        10, ge=0, description="So many connectors failing in a row stop all but a probe; 0: never"
+    )
+    circuit_pause: Seconds = Field(2.0, description="Until the first probe; doubles up to the backoff cap")
+    lane_limit: int = Field(
+        10_000, ge=0, description="Signals of one connector that may wait (exits: 10 % more); 0: any number"
     )
     close_drops_open: bool = Field(
         True, description="A full close drops earlier opens that are still delayed"
@@ -157,6 +173,20 @@ class Settings(BaseSettings):
             stream_length=self.tail_length,
             letters_kept_ms=_ms(self.letters_kept),
             letters_most=self.letters_most,
+            lane_limit=self.lane_limit,
+        )
+
+    def brakes(self) -> Brakes:
+        return Brakes(
+            endpoint=urlsplit(self.endpoint_url).netloc.rpartition("@")[2],
+            rate=self.rate,
+            burst=self.rate_burst,
+            connector_rate=self.connector_rate,
+            connector_burst=self.connector_burst,
+            retry_rate=self.retry_rate,
+            circuit_lanes=self.circuit_connectors,
+            circuit_pause_ms=_ms(self.circuit_pause),
+            circuit_cap_ms=_ms(max(self.backoff_cap, self.circuit_pause)),
         )
 
     def required_durability(self) -> Durability:

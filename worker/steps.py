@@ -11,6 +11,7 @@ from typing import Any
 
 from celery import Celery, bootsteps
 
+from worker import crash
 from worker.belfry import Belfry
 from worker.dispatch import Dispatcher
 from worker.errors import SignalsError
@@ -40,7 +41,7 @@ def install(
         def stop(self, parent: Any) -> None:  # noqa: ARG002
             if not dispatcher.stop(stop_timeout):
                 log.error("stopped with POSTs still in flight; their fate will be judged unknown")
-
+            crash.here("stopped")
             belfry.stop(timeout=3.0)
 
         terminate = stop

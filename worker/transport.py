@@ -121,11 +121,14 @@ class _DeadlineMixin:
         if self.sock is None:
             self.connect()
         exchange = _exchange()
-        crash.here("half-sent" if exchange.began else "connected")
+        begun = exchange.began
+        crash.here("half-sent" if begun else "connected")
         # In this order: without time left nothing begins.
         cast(socket.socket, self.sock).settimeout(exchange.remaining())
         exchange.begin()
         super().send(data)  # type: ignore[misc]
+        if begun:
+            crash.here("sent")
 
 
 class _DeadlineHTTPConnection(_DeadlineMixin, HTTPConnection):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from typing import Literal
 
 
 class Verdict(StrEnum):
@@ -55,6 +56,17 @@ def judge(status: int, body: bytes, reading: Reading) -> Verdict:
         said = body.decode("utf-8", "replace").strip().strip('"')
         return Verdict.ACCEPTED if said == reading.expected_body else Verdict.UNKNOWN
     return Verdict.REJECTED if 300 <= status < 500 else Verdict.UNKNOWN
+
+
+def health(attempt: Attempt) -> Literal["well", "ill"] | None:
+    """What an attempt tells of the endpoint as a whole: ``ill`` if it could not be reached or cannot work,
+    ``well`` if it took a clear decision, None if it may be either."""
+    if attempt.verdict in (Verdict.ACCEPTED, Verdict.REJECTED):
+        return "well"
+    if attempt.verdict is Verdict.UNSENT:
+        return "ill"
+    no_answer = attempt.status is None or attempt.status >= 500
+    return "ill" if attempt.verdict is Verdict.UNKNOWN and no_answer else None
 
 
 def retry_after(header: str | None, now: datetime | None = None) -> float | None:

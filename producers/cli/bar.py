@@ -39,7 +39,7 @@ class Bar:
             transient=True,
         )
         self._task = self._progress.add_task("loading", total=None)
-        self._told = {"refused": 0, "warned": 0}
+        self._told = {"refused": 0, "warned": 0, "waiting": 0}
         self.before = 0
         """Signals that earlier processes handled."""
 
@@ -56,6 +56,12 @@ class Bar:
             completed=progress.place.offset,
             description=f"{counters.signals} signals, {counters.refused} set aside",
         )
+
+    def waiting(self, signals: int) -> None:
+        if not self._told["waiting"]:
+            self._say("too many signals wait for their turn: going on as the workers make room")
+        self._told["waiting"] += 1
+        self._progress.update(self._task, description=f"waiting for room for {signals} signals")
 
     def refused(self, reject: Reject) -> None:
         self._tell("refused", f"line {reject.row.line}: {reject.status}: {reject.error}")

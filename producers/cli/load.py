@@ -79,7 +79,7 @@ def command(
             format=form,
             progress_path=folder / f"{file.name}.progress.json",
             rejects_path=folder / f"{file.name}.rejected.jsonl",
-            terms=producer.terms(max_age=max_age, dedup_window=dedup_window),
+            terms=producer.terms(max_age=max_age, dedup_window=dedup_window, in_order=True),
             again=again,
             unsure=unsure,
         )

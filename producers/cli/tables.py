@@ -13,7 +13,7 @@ from rich.text import Text
 
 from producers.receipts import Receipt
 
-_COLOURS = {"accepted": "green", "duplicate": "yellow", "conflict": "red", "invalid": "red"}
+_COLOURS = {"accepted": "green", "duplicate": "yellow", "conflict": "red", "full": "red", "invalid": "red"}
 _WIDTH_OF_A_FILE = 160
 """Columns of a table that does not go to a terminal."""
 

@@ -16,9 +16,12 @@ from producers.load.rejects import Reject, RejectsFile
 from producers.load.rows import Row
 from producers.load.source import FORMATS, identify, opened, require_text
 from producers.producer import BATCH
-from producers.receipts import Receipt
+from producers.receipts import Receipt, Status
+from worker import crash
 from worker.errors import QueueUnavailable, QueueUnusable
 
+ROOM_PAUSE = 0.25
+"""Seconds between two looks whether there is room."""
 BATCH_BYTES = 4 << 20
 """A batch ends when it holds so much, however few lines that are: bounds memory."""
 
@@ -38,6 +41,10 @@ class Watcher(Protocol):
 
     def advanced(self, progress: Progress) -> None:
         """A batch is done and noted."""
+        ...
+
+    def waiting(self, signals: int) -> None:
+        """So many of a batch have to wait, because too many of their connectors' signals do already."""
         ...
 
     def refused(self, reject: Reject) -> None:
@@ -74,12 +81,14 @@ class Loader:
         *,
         stop: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = time.time,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._job = job
         self._sender = sender
         self._watcher = watcher
         self._stop = stop
         self._clock = clock
+        self._sleep = sleep
 
     def run(self) -> Progress:
         """Load what is not yet loaded; the answer's state is ``done``, or ``stopped`` if it was told to.
@@ -96,6 +105,7 @@ class Loader:
             first = list(islice(batches, 1))
             # The run's name must outlive us before anything is sent under it.
             progress.save(self._job.progress_path)
+            crash.here("load-begun")
             self._watcher.begun(progress)
             for batch in chain(first, batches):
                 progress = (
@@ -125,20 +135,38 @@ class Loader:
     def _send(self, batch: list[Row], progress: Progress, rejects: RejectsFile) -> Progress:
         drafts = [Draft(row.source, progress.key(row.line), progress.id(row.line)) for row in batch]
         try:
-            receipts = self._sender.admit(drafts, self._job.terms)
+            receipts = self._admit(drafts, progress)
         except (QueueUnavailable, QueueUnusable) as error:
             raise _resumable(error, progress) from error
+        crash.here("load-taken")
         refused = [
             Reject(row, receipt.status.value, receipt.error or "")
             for row, receipt in zip(batch, receipts, strict=True)
             if not receipt.ok
         ]
         self._set_aside(refused, rejects)
+        crash.here("load-set-aside")
         for row, receipt in zip(batch, receipts, strict=True):
             for text in receipt.warnings if receipt.ok else ():
                 self._watcher.warned(row.line, text)
         counters = progress.counters.with_receipts(receipts)
         return self._saved(replace(progress, place=batch[-1].end, counters=counters))
+
+    def _admit(self, drafts: list[Draft], progress: Progress) -> list[Receipt]:
+        """Receipts for all; those for which there is no room are sent again until there is."""
+        receipts = self._sender.admit(drafts, self._job.terms)
+        while full := [place for place, one in enumerate(receipts) if one.status is Status.FULL]:
+            self._watcher.waiting(len(full))
+            if self._stop():
+                raise LoadError(
+                    f"stopped behind line {progress.place.line}, waiting for room:"
+                    " run the same command to go on there, nothing is sent twice"
+                )
+            self._sleep(ROOM_PAUSE)
+            again = self._sender.admit([drafts[place] for place in full], self._job.terms)
+            for place, receipt in zip(full, again, strict=True):
+                receipts[place] = receipt
+        return receipts
 
     def _skip(self, batch: list[Row], progress: Progress, rejects: RejectsFile) -> Progress:
         why = "may have been taken already: look at the queue before you send it again"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,79 +11,12 @@ from typing import Any
 import pytest
 import redis
 
-from demo.stack import Server, eventually
+from demo.stack import Server
+from tests.integration.desk import Desk, signal
 from worker.errors import QueueUnavailable
-from worker.lanes import Admission, Deferral, Head, Lanes, Outcome, Settlement, Timing
+from worker.lanes import Admission, Deferral, Lanes, Outcome, Settlement, Timing
 from worker.lanes.redis import connect
 from worker.lanes.scripts import Script
-
-_ids = itertools.count(1)
-
-
-def signal(connector: str = "acct", **fields: Any) -> Admission:
-    number = next(_ids)
-    basis = {
-        "id": f"id{number}",
-        "connector": connector,
-        "action": "openLong",
-        "action_class": "entry",
-        "delay_ms": 0,
-        "window_ms": 60_000,
-        "fingerprint": "f",
-        "body": f'{{"n":{number}}}',
-    }
-    return Admission(**{**basis, **fields})
-
-
-class Desk:
-    """What tests do with a queue, in few words."""
-
-    def __init__(self, client: redis.Redis, prefix: str, timing: Timing) -> None:
-        self.client, self.prefix, self.timing = client, prefix, timing
-        self.lanes = Lanes(client, prefix=prefix, timing=timing)
-        self._tokens = itertools.count(1)
-
-    def admit(self, *signals: Admission) -> list[str]:
-        return [result.status for result in self.lanes.admit(signals).results]
-
-    def head(self, lane: str = "acct") -> Head | None:
-        heads = self.lanes.checkout([lane], f"token{next(self._tokens)}").heads
-        return heads[0] if heads else None
-
-    def settle(
-        self, head: Head, outcome: Outcome = Outcome.ACCEPTED, *, more: bool = False
-    ) -> tuple[str, Head | None]:
-        return self.lanes.settle([Settlement(head, outcome, more=more)]).results[0]
-
-    def record(self, signal_id: str) -> dict[str, str]:
-        raw = self.client.hgetall(f"{self.prefix}signal:{signal_id}")
-        return {name.decode(): value.decode() for name, value in raw.items()}
-
-    def keys(self, kind: str) -> list[str]:
-        return sorted(
-            key.decode().removeprefix(self.prefix) for key in self.client.scan_iter(f"{self.prefix}{kind}*")
-        )
-
-    def redis_ms(self) -> int:
-        seconds, micros = self.client.time()
-        return seconds * 1000 + micros // 1000
-
-    def until(self, at_ms: int) -> None:
-        eventually(lambda: self.redis_ms() >= at_ms, within=10, what="the time comes", pause=0.002)
-
-    def index_of(self, lane: str = "acct") -> set[str]:
-        names = ("rung", "wakeups")
-        return {name for name in names if self.client.zscore(f"{self.prefix}{name}", lane) is not None}
-
-
-@pytest.fixture
-def make_desk(client: redis.Redis, prefix: str) -> Callable[..., Desk]:
-    return lambda **timing: Desk(client, prefix, replace(Timing(), **timing))
-
-
-@pytest.fixture
-def desk(make_desk: Callable[..., Desk]) -> Desk:
-    return make_desk()
 
 
 class TestAdmit:
@@ -204,6 +136,43 @@ class TestCheckout:
         heads = desk.lanes.checkout(["a", "b"], "t").heads
         assert [head.id for head in heads] == [one.id, two.id]
         assert heads[0].body.encode("utf-8", "surrogateescape") == b"\xff\xfe{"
+
+    @pytest.mark.parametrize(
+        "fields", [{"connector": "other"}, {"state": "finished"}, {"state": "dead", "outcome": "unknown"}]
+    )
+    def test_a_record_that_somebody_else_wrote_to_is_judged_once(
+        self, desk: Desk, fields: dict[str, str]
+    ) -> None:
+        spoilt, behind = signal("a", order_id="o"), signal("a")
+        desk.admit(spoilt, behind, signal("other"))
+        desk.client.hset(f"{desk.prefix}signal:{spoilt.id}", mapping=fields)
+        head = desk.head("a")
+        assert head is not None
+        assert (head.id, head.lane, head.orphan) == (spoilt.id, "a", True), "to be judged, not posted"
+        status, following = desk.settle(head, Outcome.UNKNOWN, more=True)
+        assert status == "done"
+        assert following is not None
+        assert following.id == behind.id
+        assert desk.client.llen(f"{desk.prefix}lane:other") == 1
+
+    @pytest.mark.parametrize("field", ["seq", "admitted", "due", "window", "attempts", "unknowns", "expires"])
+    @pytest.mark.parametrize("value", ["x", "nan", "1e999", "9" * 400])
+    def test_a_number_that_is_none_holds_nothing_up(self, desk: Desk, field: str, value: str) -> None:
+        spoilt, behind = signal("a"), signal("a")
+        desk.admit(spoilt, behind)
+        desk.client.hset(f"{desk.prefix}signal:{spoilt.id}", field, value)
+        head = desk.head("a")
+        assert head is not None
+        if field == "expires":
+            assert head.id == behind.id, "it is taken for stale"
+            return
+        assert head.id == spoilt.id
+        assert head.unknowns == (field == "unknowns"), "in doubt"
+        assert desk.lanes.defer([Deferral(head, 0, refund=True, unknown=True)]).results == ("done",)
+        head = desk.head("a")
+        assert head is not None
+        assert (head.id, head.attempt) == (spoilt.id, 1)
+        assert head.unknowns == 1 + (field == "unknowns")
 
     def test_what_may_have_been_taken_does_not_expire_into_certainty(self, desk: Desk) -> None:
         close = signal(action="closeLong", action_class="full", max_age_ms=50, order_id="o1")
@@ -629,6 +598,16 @@ class TestResolve:
         assert desk.record(one.id)["outcome"] == "accepted"
         assert "by ann: not on the exchange" in desk.record(one.id)["history"]
         assert desk.client.zcard(f"{desk.prefix}dead") == 0
+
+    def test_what_fell_due_before_the_resend_goes_first(self, desk: Desk) -> None:
+        one = self.held(desk)
+        delayed = signal(delay_ms=1)
+        desk.admit(delayed)
+        desk.until(desk.redis_ms() + 3)
+        desk.lanes.resolve([one.id], "resend", by="ann")
+        head = desk.head()
+        assert head is not None
+        assert head.id == delayed.id
 
     def test_two_at_once_resend_once(self, desk: Desk) -> None:
         one = self.held(desk)

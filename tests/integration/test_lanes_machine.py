@@ -18,17 +18,15 @@ import redis
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
-    Bundle,
     RuleBasedStateMachine,
-    consumes,
     invariant,
-    multiple,
     rule,
     run_state_machine_as_test,
 )
 
 from demo.stack import Server
-from worker.lanes import Admission, Deferral, Ended, Head, Lanes, Outcome, Settlement, Timing
+from worker.lanes import Admission, Brakes, Deferral, Ended, Head, Lanes, Outcome, Settlement, Timing
+from worker.lanes.pauses import scopes
 from worker.lanes.redis import connect
 
 CONNECTORS = ("a", "b:c", "b")
@@ -51,14 +49,29 @@ class Known:
 
 
 class QueueMachine(RuleBasedStateMachine):
-    heads = Bundle("heads")
     client: redis.Redis
 
     def __init__(self) -> None:
         super().__init__()
         self.prefix = f"m{os.getpid()}-{next(_runs)}:"
-        timing = Timing(lease_ms=5, horizon_ms=20, slot_ms=5, patience_ms=5, keep_ms=60_000, limit=3)
-        self.lanes = Lanes(self.client, prefix=self.prefix, timing=timing)
+        timing = Timing(
+            lease_ms=5, horizon_ms=20, slot_ms=5, patience_ms=5, keep_ms=60_000, limit=3, lane_limit=6
+        )
+        brakes = Brakes(
+            "api",
+            rate=2000,
+            connector_rate=500,
+            connector_burst=2,
+            retry_rate=500,
+            circuit_lanes=2,
+            circuit_pause_ms=4,
+            circuit_cap_ms=8,
+        )
+        self.lanes = Lanes(self.client, prefix=self.prefix, timing=timing, brakes=brakes)
+        self.paused: set[str] = set()
+        self.heads: list[Head] = []
+        """What workers have in their hands. No bundle: whether a call hands a head out depends on the time,
+        and what hypothesis draws must not."""
         self.known: dict[str, Known] = {}
         self.numbers = itertools.count(1)
 
@@ -80,6 +93,9 @@ class QueueMachine(RuleBasedStateMachine):
         (result,) = answer.results
         if result.status == "accepted":
             self.known[one.id] = Known(one)
+        elif result.status == "full":
+            lane = self.client.llen(f"{self.prefix}lane:{connector}")
+            assert lane + self.client.zcard(f"{self.prefix}later:{connector}") >= 6
         else:
             first = self.known[str(result.first_id)]
             assert first.admission.order_id == order_id
@@ -108,11 +124,10 @@ class QueueMachine(RuleBasedStateMachine):
         )
 
     @rule(
-        target=heads,
         lanes=st.lists(st.sampled_from(CONNECTORS), min_size=1, unique=True),
         again=st.booleans(),
     )
-    def checkout(self, lanes: list[str], again: bool) -> Any:
+    def checkout(self, lanes: list[str], again: bool) -> None:
         token = f"t{next(self.numbers)}"
         answer = self.lanes.checkout(lanes, token)
         if again:
@@ -125,42 +140,76 @@ class QueueMachine(RuleBasedStateMachine):
         self._note(answer.ended)
         for head in answer_heads:
             self._handed(head)
-        return multiple(*answer_heads)
 
     def _handed(self, head: Head) -> None:
         known = self.known[head.id]
         assert not known.outcomes or head.attempt == 1, "what has ended is handed out only after a resend"
         if not head.orphan:
+            assert not self._is_paused(head), "a paused signal is not handed out"
             known.handed_out += 1
             assert known.handed_out == 1, "an attempt is handed out to be sent once"
+        self.heads.append(head)
 
-    @rule(head=consumes(heads), outcome=st.sampled_from(ENDS), more=st.booleans(), target=heads)
-    def settle(self, head: Head, outcome: Outcome, more: bool) -> Any:
-        answer = self.lanes.settle([Settlement(head, outcome, "why", "{}", more)])
-        self._note(answer.ended)
-        ((_, following),) = answer.results
-        if following is None:
-            return multiple()
-        self._handed(following)
-        return following
+    def _pick(self, pick: int) -> Head | None:
+        return self.heads.pop(pick % len(self.heads)) if self.heads else None
+
+    def _is_paused(self, head: Head) -> bool:
+        held = {"all", f"all:{head.lane}"}
+        if head.action_class == "entry":
+            held |= {"entries", f"entries:{head.lane}"}
+        return bool(held & self.paused)
+
+    @rule(connector=st.none() | st.sampled_from(CONNECTORS), entries=st.booleans())
+    def pause(self, connector: str | None, entries: bool) -> None:
+        wanted = scopes([connector] if connector else [], entries_only=entries)
+        answer = self.lanes.pause(wanted, label="person", by="machine")
+        self.paused |= set(wanted)
+        for signal_id in answer.in_flight:
+            assert self._record(signal_id)["state"] == "sending"
+
+    @rule(pick=st.integers(0, 100))
+    def resume(self, pick: int) -> None:
+        if self.paused:
+            scope = sorted(self.paused)[pick % len(self.paused)]
+            self.paused.discard(scope)
+            self.lanes.resume([scope], label="person", by="machine")
 
     @rule(
-        head=consumes(heads),
+        pick=st.integers(0, 100),
+        outcome=st.sampled_from(ENDS),
+        more=st.booleans(),
+        health=st.sampled_from((None, "well", "ill")),
+    )
+    def settle(self, pick: int, outcome: Outcome, more: bool, health: str | None) -> None:
+        head = self._pick(pick)
+        if head is None:
+            return
+        answer = self.lanes.settle([Settlement(head, outcome, "why", "{}", more, health)])
+        self._note(answer.ended)
+        ((_, following),) = answer.results
+        if following is not None:
+            self._handed(following)
+
+    @rule(
+        pick=st.integers(0, 100),
         delay=st.sampled_from((0, 4, 60_000)),
         how=st.sampled_from(("", "refund", "unknown")),
+        health=st.sampled_from((None, "well", "ill")),
     )
-    def defer(self, head: Head, delay: int, how: str) -> None:
-        if head.orphan and how == "refund":
+    def defer(self, pick: int, delay: int, how: str, health: str | None) -> None:
+        head = self._pick(pick)
+        if head is None or (head.orphan and how == "refund"):
             return
-        item = Deferral(head, delay, "{}", refund=how == "refund", unknown=how == "unknown")
+        item = Deferral(head, delay, "{}", refund=how == "refund", unknown=how == "unknown", health=health)
         answer = self.lanes.defer([item])
         if answer.results == ("done",):
             self.known[head.id].handed_out = 0
         self._note(answer.ended)
 
-    @rule(head=heads)
-    def forget(self, head: Head) -> None:
+    @rule(pick=st.integers(0, 100))
+    def forget(self, pick: int) -> None:
         """A worker dies with a head in its hands: nothing happens, but somebody else may come."""
+        self._pick(pick)
 
     @rule()
     def wake(self) -> None:
@@ -235,10 +284,10 @@ class QueueMachine(RuleBasedStateMachine):
             ids = self._ids(self.client.lrange(f"{self.prefix}lane:{connector}", 0, -1))
             scores = {
                 name: self.client.zscore(f"{self.prefix}{name}", connector)
-                for name in ("lanes", "rung", "wakeups")
+                for name in ("lanes", "rung", "wakeups", "halted")
             }
             assert (scores["lanes"] is not None) is bool(ids)
-            assert sum(scores[name] is not None for name in ("rung", "wakeups")) == bool(ids)
+            assert sum(scores[name] is not None for name in ("rung", "wakeups", "halted")) == bool(ids)
             states = [self._record(signal_id)["state"] for signal_id in ids]
             assert states.count("sending") <= 1
             assert "sending" not in states[1:], "only the head is in flight"
@@ -252,8 +301,21 @@ class QueueMachine(RuleBasedStateMachine):
         for connector in CONNECTORS:
             ids = self._ids(self.client.lrange(f"{self.prefix}lane:{connector}", 0, -1))
             records = [self._record(signal_id) for signal_id in ids]
-            dues = [(int(record["due"]), int(record["seq"])) for record in records]
-            assert dues == sorted(dues)
+            for is_entry in (True, False):  # under a pause of entries the others overtake them
+                dues = [
+                    (int(record["due"]), int(record["seq"]))
+                    for record in records
+                    if (record["class"] == "entry") is is_entry
+                ]
+                assert dues == sorted(dues)
+
+    @invariant()
+    def a_resume_is_not_forgotten(self) -> None:
+        """A lane is halted only while something holds it, or the wake that lets it go is still to come."""
+        pauses = self._ids(self.client.hkeys(f"{self.prefix}pauses"))
+        assert set(pauses) == self.paused
+        if not pauses and not self.client.exists(f"{self.prefix}circuits", f"{self.prefix}review"):
+            assert self.client.zcard(f"{self.prefix}halted") == 0
 
     @invariant()
     def ids_are_held_exactly_as_long_as_an_order_may_exist(self) -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 
 from demo.stack import eventually
 from tests.unit.fakes import FakeBell, FakeLanes, FakeObserver, FakePoster, make_head
 from worker.dispatch import Dispatcher
+from worker.errors import QueueUnusable
 from worker.handling import Handler, Pace
-from worker.lanes import Outcome
+from worker.lanes import CheckoutAnswer, Outcome
 from worker.policy import Policy
 from worker.verdict import Attempt, Verdict
 
@@ -109,6 +110,19 @@ def test_a_failed_checkout_costs_no_room(house: Callable[..., House]) -> None:
     assert one.dispatcher.in_flight == 0
     one.dispatcher.drain(["a"])
     eventually(lambda: one.lanes.outcomes, within=5, what="the next ring is served")
+
+
+def test_a_spoilt_lane_spoils_only_itself(house: Callable[..., House]) -> None:
+    class Spoilt(FakeLanes):
+        def checkout(self, lanes: Iterable[str], token: str) -> CheckoutAnswer:
+            if "bad" in (names := list(lanes)):
+                raise QueueUnusable("Redis refuses: WRONGTYPE")
+            return super().checkout(names, token)
+
+    one = house(Spoilt(make_head("a"), make_head("bad"), make_head("b")))
+    one.dispatcher.drain(["a", "bad", "b"])
+    one.until_idle()
+    assert one.lanes.outcomes == {"a-1": Outcome.ACCEPTED, "b-1": Outcome.ACCEPTED}
 
 
 def test_a_retry_arms_a_wake_up_and_frees_the_place(house: Callable[..., House]) -> None:

@@ -41,7 +41,7 @@ class Case:
 def test_an_accepted_signal_is_settled_and_more_is_wanted() -> None:
     case = Case()
     head = make_head(body='{"x":1}')
-    assert case.handle(head) == Settlement(head, Outcome.ACCEPTED, "why", "", more=True)
+    assert case.handle(head) == Settlement(head, Outcome.ACCEPTED, "why", "", more=True, health="well")
     assert case.poster.posted == [b'{"x":1}']
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.verdict import Reading, Verdict, judge, retry_after
+from worker.verdict import Attempt, Reading, Verdict, health, judge, retry_after
 
 ACCEPTED, REJECTED, UNSENT, UNKNOWN = Verdict.ACCEPTED, Verdict.REJECTED, Verdict.UNSENT, Verdict.UNKNOWN
 
@@ -44,6 +44,26 @@ ACCEPTED, REJECTED, UNSENT, UNKNOWN = Verdict.ACCEPTED, Verdict.REJECTED, Verdic
 )
 def test_verdict_on_an_answer(status: int, body: bytes, expected: Verdict) -> None:
     assert judge(status, body, Reading()) is expected
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status", "expected"),
+    [
+        (ACCEPTED, 200, "well"),
+        (REJECTED, 401, "well"),
+        (UNSENT, 503, "ill"),
+        (UNSENT, None, "ill"),
+        (UNKNOWN, None, "ill"),
+        (UNKNOWN, 500, "ill"),
+        (UNKNOWN, 200, None),
+        (UNKNOWN, 408, None),
+        (None, None, None),
+    ],
+)
+def test_what_an_attempt_tells_of_the_endpoint(
+    verdict: Verdict | None, status: int | None, expected: str | None
+) -> None:
+    assert health(Attempt(verdict, "why", 0.1, status=status)) == expected
 
 
 def test_statuses_and_body_are_settings() -> None:

@@ -12,6 +12,8 @@ _COMMANDS = {
     "status": "Show lanes, backlog, delayed signals and dead letters.",
     "tail": "Show outcomes as they happen.",
     "dead": "Read dead letters, and decide about them.",
+    "pause": "Hold signals back: all, entries, or some connectors'.",
+    "resume": "Let them go on.",
     "check": "Look whether settings, Redis and endpoint are fit for money.",
 }
 

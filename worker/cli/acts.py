@@ -55,7 +55,7 @@ def make(act: Act) -> click.Command:
     @click.option("--reason", type=click.Choice(list(ADVICE)), help="All that ended so.")
     @click.option("--newer", callback=duration, metavar="DURATION", help="All of the last 10m, 2h, …")
     @click.option("--older", callback=duration, metavar="DURATION", help="All from before that.")
-    @click.option("--by", default=_who, show_default="your login name", help="Who decides; it is recorded.")
+    @click.option("--by", default=who, show_default="your login name", help="Who decides; it is recorded.")
     @click.option("--why", default="", metavar="TEXT", help="For what reason; it is recorded.")
     @click.option("--yes", is_flag=True, help="Do not ask.")
     @json_option
@@ -158,7 +158,7 @@ def _tell(results: Iterator[tuple[str, str]], act: Act, *, as_json: bool) -> Non
     sys.exit(0 if counted["done"] == counted.total() else 1)
 
 
-def _who() -> str:
+def who() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError):

@@ -17,6 +17,7 @@ _STATES = {
     "leased": ("posting", "green"),
     "rung": ("queued", ""),
     "retry": ("retry", "yellow"),
+    "halted": ("held", "magenta"),
     "lost": ("lost", "bold red"),
 }
 
@@ -51,7 +52,8 @@ def _numbers(census: Census) -> Table:
         "waiting": f"{census.waiting:,} in {census.lanes:,} lanes"
         + (f", the oldest due {since(census.now_ms, census.oldest_due_ms)}" if late is not None else ""),
         "delayed": f"{census.delayed:,}" + (f", the next {next_delayed}" if next_delayed else ""),
-        "lanes": f"{census.leased:,} posting, {census.rung:,} queued, {census.ring_queue:,} rings under way",
+        "lanes": f"{census.leased:,} posting, {census.rung:,} queued, {census.halted:,} held back,"
+        f" {census.ring_queue:,} rings under way",
         "so far": _totals(census.totals),
     }
     grid = Table.grid(padding=(0, 2))

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from worker.cli.common import age
+from worker.cli.common import age, safe
+from worker.lanes.pauses import describe
 from worker.records import Census
 
 LATE_MS = 10_000
@@ -28,7 +29,13 @@ class Risk:
 
 def risks(census: Census) -> list[Risk]:
     """Everything that endangers money; an empty list is good news."""
-    found = [*_doubts(census), *_standstill(census), *_missed(census), *_delays(census)]
+    found = [
+        *_doubts(census),
+        *_standstill(census),
+        *_brakes(census),
+        *_missed(census),
+        *_delays(census),
+    ]
     return sorted(found, key=lambda risk: risk.level != "bad")
 
 
@@ -53,6 +60,14 @@ def _standstill(census: Census) -> Iterator[Risk]:
     what, longest = max(late.items(), key=lambda item: item[1], default=("", 0))
     if longest > LATE_MS:
         yield Risk("bad", f"no worker seems to run: {what} waits for one since {age(longest)}")
+
+
+def _brakes(census: Census) -> Iterator[Risk]:
+    for scope in census.pauses:
+        text = f"paused by a person: {safe(describe(scope))}; entries expire meanwhile"
+        yield Risk("warn", text, "signal-worker resume")
+    for endpoint in census.circuits:
+        yield Risk("bad", f"{safe(endpoint)} does not answer properly: only probes are sent there")
 
 
 def _missed(census: Census) -> Iterator[Risk]:

@@ -70,9 +70,11 @@ def gone(signal_id: bytes) -> SignalView:
 
 
 def lane(name: bytes, due: float, facts: Sequence[Any], head: SignalView | None) -> LaneView:
-    """A lane; ``facts``: id of its head, lengths of lane and calendar, whether leased, ring and wake-up."""
-    head_id, waiting, delayed, leased, rung, wakeup = facts
-    state = "leased" if leased else "rung" if rung is not None else "retry" if wakeup is not None else "lost"
+    """A lane; ``facts``: id of its head, lengths of lane and calendar, leased, rung, wake-up, halted."""
+    head_id, waiting, delayed, leased, rung, wakeup, halted = facts
+    states = (("leased", leased), ("rung", rung is not None), ("retry", wakeup is not None))
+    held = "halted" if halted is not None else "lost"
+    state = next((name for name, holds in states if holds), held)
     return LaneView(
         connector=foreign.text(name),
         waiting=waiting or 0,

@@ -16,12 +16,14 @@ from worker.records import (
     Admission,
     AdmitAnswer,
     Admitted,
+    Brakes,
     CheckoutAnswer,
     DeferAnswer,
     Deferral,
     Ended,
     Head,
     Outcome,
+    PauseAnswer,
     ResolveAnswer,
     SettleAnswer,
     Settlement,
@@ -52,6 +54,7 @@ class Lanes:
         *,
         prefix: str,
         timing: Timing | None = None,
+        brakes: Brakes | None = None,
         patience: float = 5.0,
         abandoned: Callable[[], bool] = lambda: False,
         durability: Durability = MEMORY,
@@ -61,10 +64,11 @@ class Lanes:
         self._timing = timing or Timing()
         self._persistence = Persistence(patience, abandoned)
         self._admit = Script(client, prefix, "admit")
-        self._checkout, self._settle, self._defer, self._wake, self._resolve = (
+        self._checkout, self._settle, self._defer, self._wake, self._resolve, self._pause = (
             Script(client, prefix, name, when_full=True)
-            for name in ("checkout", "settle", "defer", "wake", "resolve")
+            for name in ("checkout", "settle", "defer", "wake", "resolve", "pause")
         )
+        self._brakes = _brakes(brakes or Brakes())
         self._base = {
             "lease": self._timing.lease_ms,
             "horizon": self._timing.horizon_ms,
@@ -73,10 +77,19 @@ class Lanes:
             "stream": self._timing.stream_length,
         }
 
-    def admit(self, batch: Sequence[Admission]) -> AdmitAnswer:
-        """Take signals in; one result each, in order. Ids are the caller's, so asking again is safe."""
-        items = [_admission(item) for item in batch]
-        reply = self._call(self._admit, durability=self._durability, insist=True, items=items)
+    def admit(self, batch: Sequence[Admission], *, in_order: bool = False) -> AdmitAnswer:
+        """Take signals in; one result each, in order. Ids are the caller's, so asking again is safe.
+
+        ``in_order``: where a lane is full, refuse exits too, which otherwise still find room.
+        """
+        reply = self._call(
+            self._admit,
+            durability=self._durability,
+            insist=True,
+            items=[_admission(item) for item in batch],
+            most=self._timing.lane_limit,
+            in_order=in_order,
+        )
         results = tuple(
             Admitted(item["status"], item.get("first"), item.get("state")) for item in reply["items"]
         )
@@ -84,7 +97,9 @@ class Lanes:
 
     def checkout(self, lanes: Iterable[str], token: str) -> CheckoutAnswer:
         """Lease lanes under ``token`` (new for each call) and get their heads, noted as being sent."""
-        reply = self._call(self._checkout, durability=self._durability, lanes=list(lanes), token=token)
+        reply = self._call(
+            self._checkout, durability=self._durability, lanes=list(lanes), token=token, brakes=self._brakes
+        )
         heads = tuple(_head(item) for item in reply["items"])
         if not reply["durable"]:
             self._hand_back(heads)
@@ -102,10 +117,11 @@ class Lanes:
                 "why": item.why,
                 "note": item.note,
                 "more": item.more,
+                **_health(item),
             }
             for item in batch
         ]
-        reply = self._call(self._settle, durability=self._durability, items=items)
+        reply = self._call(self._settle, durability=self._durability, items=items, brakes=self._brakes)
         if reply["durable"]:
             results = tuple(
                 (item["status"], _head(item["next"]) if "next" in item else None) for item in reply["items"]
@@ -114,7 +130,9 @@ class Lanes:
         # No next heads, but what is over must not be forgotten: it would be taken for lost in flight.
         self._hand_back([_head(item["next"]) for item in reply["items"] if "next" in item])
         final = [{**item, "more": False} for item in items]
-        again = self._call(self._settle, durability=self._durability, insist=True, items=final)
+        again = self._call(
+            self._settle, durability=self._durability, insist=True, items=final, brakes=self._brakes
+        )
         known = {item["id"] for item in reply["ended"]}
         again["ended"] = reply["ended"] + [item for item in again["ended"] if item["id"] not in known]
         return SettleAnswer(
@@ -132,6 +150,19 @@ class Lanes:
         """
         reply = self._call(self._resolve, items=list(ids), act=act, by=by, why=why)
         return ResolveAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
+
+    def pause(self, scopes: Sequence[str], *, label: str, by: str, why: str = "") -> PauseAnswer:
+        """Hold back what ``scopes`` cover (see ``worker.lanes.pauses``), from the next checkout on.
+
+        What workers had taken before is told: call again until nothing is in flight.
+        """
+        reply = self._call(self._pause, scopes=list(scopes), label=label, by=by, why=why, set=True)
+        return PauseAnswer(**_common(reply), in_flight=tuple(item["id"] for item in reply["items"]))
+
+    def resume(self, scopes: Sequence[str], *, label: str, by: str, why: str = "") -> PauseAnswer:
+        """Let go on what ``scopes`` cover, as far as it is not paused for another reason too."""
+        reply = self._call(self._pause, scopes=list(scopes), label=label, by=by, why=why, set=False)
+        return PauseAnswer(**_common(reply))
 
     def wake(self) -> WakeAnswer:
         """Do what is due."""
@@ -172,10 +203,11 @@ class Lanes:
                 "note": item.note,
                 "refund": item.refund,
                 "unknown": item.unknown,
+                **_health(item),
             }
             for item in batch
         ]
-        reply = self._call(self._defer, durability=durability, insist=True, items=items)
+        reply = self._call(self._defer, durability=durability, insist=True, items=items, brakes=self._brakes)
         return DeferAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
 
     def _hand_back(self, heads: Sequence[Head]) -> None:
@@ -213,6 +245,24 @@ def _admission(item: Admission) -> dict[str, Any]:
     }
     # cjson reads null as a value that is true.
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _brakes(brakes: Brakes) -> dict[str, Any]:
+    return {
+        "endpoint": brakes.endpoint,
+        "rate": brakes.rate,
+        "burst": brakes.burst,
+        "connector_rate": brakes.connector_rate,
+        "connector_burst": brakes.connector_burst,
+        "retry_rate": brakes.retry_rate,
+        "circuit_lanes": brakes.circuit_lanes,
+        "circuit_pause": brakes.circuit_pause_ms,
+        "circuit_cap": brakes.circuit_cap_ms,
+    }
+
+
+def _health(item: Settlement | Deferral) -> dict[str, str]:
+    return {"health": item.health} if item.health else {}
 
 
 def _head(item: dict[str, Any]) -> Head:

@@ -38,14 +38,17 @@ class Register:
         pipeline = self._pipeline()
         pipeline.time()
         for command, name in (
-            (pipeline.zcard, "lanes"), (pipeline.hlen, "leases"), (pipeline.zcard, "rung"),
-            (pipeline.llen, RING_QUEUE), (pipeline.zcard, "dead"), (pipeline.hgetall, "counts"),
-            (pipeline.hgetall, "totals"),
+            (pipeline.zcard, "lanes"), (pipeline.hlen, "leases"), (pipeline.zcard, "halted"),
+            (pipeline.zcard, "rung"), (pipeline.llen, RING_QUEUE), (pipeline.zcard, "dead"),
+            (pipeline.hgetall, "counts"), (pipeline.hgetall, "totals"), (pipeline.hgetall, "pauses"),
         ):  # fmt: skip
             command(self._key(name))
         for name in ("lanes", "calendar", "rung", "wakeups"):
             pipeline.zrange(self._key(name), 0, 0, withscores=True)
-        now, lanes, leased, rung, queue, letters, counts, totals, *firsts = _answers(pipeline)
+        pipeline.zrange(self._key("circuits"), 0, 9, withscores=True)
+        (
+            now, lanes, leased, halted, rung, queue, letters, counts, totals, pauses, *firsts, circuits
+        ) = _answers(pipeline)  # fmt: skip
         oldest_due, next_delayed, oldest_rung, next_wakeup = (
             foreign.number(first[0][1]) if first else None for first in firsts
         )
@@ -55,6 +58,7 @@ class Register:
             waiting=counted.get("waiting", 0),
             delayed=counted.get("delayed", 0),
             leased=leased,
+            halted=halted,
             rung=rung,
             ring_queue=queue,
             oldest_due_ms=oldest_due,
@@ -64,6 +68,10 @@ class Register:
             totals=foreign.counts(totals),
             oldest_rung_ms=oldest_rung,
             next_wakeup_ms=next_wakeup,
+            pauses={
+                foreign.text(scope): tuple(foreign.text(why).split("\n")) for scope, why in pauses.items()
+            },
+            circuits={foreign.text(name): foreign.number(at) or 0 for name, at in circuits},
         )
 
     def lanes(self, limit: int) -> list[LaneView]:
@@ -80,8 +88,9 @@ class Register:
             pipeline.hexists(self._key("leases"), lane)
             pipeline.zscore(self._key("rung"), lane)
             pipeline.zscore(self._key("wakeups"), lane)
+            pipeline.zscore(self._key("halted"), lane)
         facts = _answers(pipeline, tolerant=True)
-        parts = [facts[i : i + 6] for i in range(0, len(facts), 6)]
+        parts = [facts[i : i + 7] for i in range(0, len(facts), 7)]
         heads = self._signals([head or b"" for head, *_ in parts])
         return [
             entries.lane(lane, due, part, head)

@@ -24,7 +24,7 @@ class Script:
         """``when_full``: run it even if Redis is at its memory limit, because it gives memory back."""
         folder = files("worker.lanes") / "lua"
         flags = "#!lua flags=allow-oom\n" if when_full else "#!lua\n"
-        parts = ("common.lua", f"{name}.lua")
+        parts = ("common.lua", "brakes.lua", "lanes.lua", f"{name}.lua")
         self._text = flags + "".join((folder / part).read_text("utf-8") for part in parts)
         self._sha = hashlib.sha1(self._text.encode()).hexdigest()  # noqa: S324 - Redis names scripts so
         self._client = client

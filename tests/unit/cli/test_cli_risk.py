@@ -11,7 +11,7 @@ NOW = 1_000_000
 
 
 def census(**fields: Any) -> Census:
-    basis = dict.fromkeys(("lanes", "waiting", "delayed", "leased", "rung", "ring_queue"), 0)
+    basis = dict.fromkeys(("lanes", "waiting", "delayed", "leased", "halted", "rung", "ring_queue"), 0)
     return Census(**{**basis, "oldest_due_ms": None, "next_delayed_ms": None, "now_ms": NOW, **fields})
 
 

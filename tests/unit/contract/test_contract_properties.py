@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import random
 from decimal import Decimal
 from fractions import Fraction
 
@@ -166,6 +167,42 @@ def test_any_damaged_body_is_accepted_or_refused(data: st.DataObject) -> None:
         if not body:
             break
     _answers(bytes(body))
+
+
+_tokens = st.one_of(
+    st.sampled_from(
+        ["{", "}", "[", "]", ",", ":", '"', "\\", "\\u", "\\ud800", "\\u0000", "e", "-", ".", "{{", " "]
+    ),
+    st.sampled_from(
+        ["null", "true", "NaN", "-Infinity", "1e999999", "-0", "0x1", "9" * 5_000, "\ud800", "\x00"]
+    ),
+    st.sampled_from([f'"{name}":' for name in (*ORDER, *SYNC)]),
+    st.sampled_from([f"{json.dumps(value)}," for value in ORDER.values()]),
+    st.text(max_size=3),
+)
+
+
+@settings(max_examples=300)
+@given(st.lists(_tokens, max_size=20), st.booleans())
+def test_any_heap_of_json_pieces_is_a_signal_or_refused(pieces: list[str], framed: bool) -> None:
+    text = "".join(pieces)
+    _answers("{" + text + "}" if framed else text)
+
+
+@settings(max_examples=200)
+@given(raw_signals, st.booleans(), st.sampled_from([None, 1, "\t"]), st.randoms(use_true_random=False))
+def test_the_way_it_is_written_down_changes_nothing(
+    raw: dict[str, object], ascii_only: bool, indent: int | str | None, chance: random.Random
+) -> None:
+    names = list(raw)
+    chance.shuffle(names)
+    body = json.dumps(
+        {name: raw[name] for name in names}, ensure_ascii=ascii_only, indent=indent, default=str
+    )
+    signal = parse(raw)
+
+    assert fingerprint(parse(body)) == fingerprint(parse(body.encode())) == fingerprint(signal)
+    assert wire(parse(body), token="t") == wire(parse(body.encode()), token="t")
 
 
 def test_depth_is_no_way_around() -> None:

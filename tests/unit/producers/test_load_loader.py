@@ -35,6 +35,7 @@ class NotedSender:
 
     def __init__(self) -> None:
         self.taken: dict[str, Draft] = {}
+        self.room = 1_000_000
         self.calls = 0
         self.before: Callable[[int], None] = lambda call: None
         self.after: Callable[[int], None] = lambda call: None
@@ -53,6 +54,8 @@ class NotedSender:
         if prepared.admission.connector == "taken":
             return receipt_for(prepared, Admitted("conflict", "id0", "waiting"))
         assert isinstance(prepared, Prepared)
+        if len(self.taken) >= self.room:
+            return receipt_for(prepared, Admitted("full"))
         self.taken[draft.id] = draft
         return receipt_for(prepared, Admitted("accepted"))
 
@@ -62,6 +65,7 @@ class NotedWatcher:
         self.begun_at: list[int] = []
         self.places: list[int] = []
         self.lines_refused: list[int] = []
+        self.waited_for: list[int] = []
         self.warnings: list[tuple[int, str]] = []
 
     def begun(self, progress: Progress) -> None:
@@ -69,6 +73,9 @@ class NotedWatcher:
 
     def advanced(self, progress: Progress) -> None:
         self.places.append(progress.place.line)
+
+    def waiting(self, signals: int) -> None:
+        self.waited_for.append(signals)
 
     def refused(self, reject: Reject) -> None:
         self.lines_refused.append(reject.row.line)
@@ -88,6 +95,7 @@ class Desk:
         self.watcher = NotedWatcher()
         self.now = 1_000_000.0
         self.stop = False
+        self.on_sleep: Callable[[], None] = lambda: None
 
     def write(self, *lines: object) -> None:
         texts = [line if isinstance(line, str) else json.dumps(line) for line in lines]
@@ -97,7 +105,14 @@ class Desk:
         terms = Terms(rules=Rules(), policy=Policy(), window=changes.pop("window", WINDOW))
         job = Job(self.path, "jsonl", self.progress_path, self.rejects_path, terms, **changes)
         self.watcher = NotedWatcher()
-        return Loader(job, self.sender, self.watcher, stop=lambda: self.stop, clock=lambda: self.now).run()
+        return Loader(
+            job,
+            self.sender,
+            self.watcher,
+            stop=lambda: self.stop,
+            clock=lambda: self.now,
+            sleep=lambda _seconds: self.on_sleep(),
+        ).run()
 
     def cut(self, **changes: Any) -> None:
         with pytest.raises(Cut):
@@ -376,3 +391,32 @@ def test_an_empty_file_is_done_at_once(desk: Desk) -> None:
     desk.write()
     assert desk.load().state == "done"
     assert not desk.rejects_path.exists()
+
+
+def test_a_full_lane_is_waited_for_and_order_holds(desk: Desk) -> None:
+    desk.write(*(order(n) for n in range(5)))
+    desk.sender.room = 1
+
+    def make_room() -> None:
+        desk.sender.room += 1
+
+    desk.on_sleep = make_room
+    progress = desk.load()
+    assert (progress.state, progress.counters.accepted, progress.counters.refused) == ("done", 5, 0)
+    assert [key.split(":")[-1] for key in desk.keys] == ["1", "2", "3", "4", "5"]
+    assert desk.watcher.waited_for == [1, 2, 1, 1]
+
+
+def test_a_wish_to_stop_ends_the_wait_and_the_same_load_goes_on(desk: Desk) -> None:
+    desk.write(*(order(n) for n in range(4)))
+    desk.sender.room = 1
+
+    def stop() -> None:
+        desk.stop = True
+
+    desk.on_sleep = stop
+    with pytest.raises(LoadError, match="waiting for room: run the same command to go on"):
+        desk.load()
+    desk.stop, desk.sender.room = False, 100
+    assert desk.load().counters.accepted == 4
+    assert len(desk.sender.taken) == 4

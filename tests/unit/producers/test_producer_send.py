@@ -24,7 +24,7 @@ class NotedQueue:
         self.fails_at = 1
         self.slots: tuple[int, ...] = ()
 
-    def admit(self, batch: Sequence[Admission]) -> AdmitAnswer:
+    def admit(self, batch: Sequence[Admission], *, in_order: bool) -> AdmitAnswer:
         self.batches.append(list(batch))
         if self.failure is not None and len(self.batches) >= self.fails_at:
             raise self.failure

@@ -1,8 +1,9 @@
 -- Take a batch of signals in: claim their ids, store them, append each to its lane or the calendar.
 --
 -- arguments  items: {id, connector, action, class, delay, window, print, body,
---                    age?, order?, key?, drops?, target?}; keep, stream, horizon, slot
--- items      {status, first, state}: accepted | duplicate | conflict; first and state tell of the
+--                    age?, order?, key?, drops?, target?}; most: signals that may wait per connector
+--                    (0: any number); in_order: whether that holds for exits too; keep, stream, horizon, slot
+-- items      {status, first, state}: accepted | duplicate | conflict | full; first and state tell of the
 --            signal that holds the id
 --
 -- A caller who lost the reply asks again with the same ids and is told the same.
@@ -21,6 +22,14 @@ local function refuse(item, held)
   call('HINCRBY', TOTALS, status, 1)
   local known = call('HMGET', signal_key(first), 'state', 'outcome')
   return { status = status, first = first, state = known[2] or known[1] or 'finished' }
+end
+
+-- What takes risk away is still taken when entries are not any more.
+local function is_full(item)
+  if A.most == 0 then return false end
+  local spare = (A.in_order or item.class == 'entry') and 0 or math.ceil(A.most / 10)
+  return call('LLEN', lane_key(item.connector)) + call('ZCARD', later_key(item.connector))
+    >= A.most + spare
 end
 
 local function repeat_answer(id)
@@ -62,6 +71,9 @@ for i, item in ipairs(A.items) do
     local held = holder_of(item)
     if held then
       items[i] = refuse(item, held)
+    elseif is_full(item) then
+      call('HINCRBY', TOTALS, 'full', 1)
+      items[i] = { status = 'full' }
     else
       promote(item.connector)  -- what fell due before now goes first
       local rec = store(item, seq + i)

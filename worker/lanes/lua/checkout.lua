@@ -1,6 +1,7 @@
 -- Lease lanes and hand out their heads.
 --
--- arguments  lanes: names; token: unique to this call; lease in ms; keep, stream, horizon, slot
+-- arguments  lanes: names; token: unique to this call; lease in ms; keep, stream, horizon, slot,
+--            brakes
 -- items      the heads that were handed out (see `hand_over`); a lane that is somebody else's, whose
 --            time has not come or that has no work gives none
 

@@ -1,6 +1,6 @@
 -- Put heads back into their place, to be tried again later; each lane is given back.
 --
--- arguments  items: {lane, id, token, delay, note, refund, unknown}; horizon, slot
+-- arguments  items: {lane, id, token, delay, note, refund, unknown, health?}; lease, horizon, slot, brakes
 --              delay    in ms from now
 --              refund   nothing was sent: the attempt does not count
 --              unknown  the attempt may have reached the endpoint
@@ -8,12 +8,13 @@
 
 local items = {}
 for i, item in ipairs(A.items) do
+  learn(item.lane, item.health)
   local rec = read(item.id)
   if rec and rec.state == 'sending' and call('HGET', LEASES, item.lane) == item.token then
     local key = signal_key(item.id)
     call('HSET', key, 'state', 'waiting')
-    if item.refund then call('HINCRBY', key, 'attempts', -1) end
-    if item.unknown then call('HINCRBY', key, 'unknowns', 1) end
+    if item.refund then call('HSET', key, 'attempts', rec.attempts - 1) end
+    if item.unknown then call('HSET', key, 'unknowns', (rec.unknowns or 0) + 1) end
     remember(rec, item.note)
     if item.delay > 0 then
       park(item.lane, now + item.delay)

@@ -31,6 +31,7 @@ local function note(rec)
 end
 
 local function send_again(rec)
+  promote(rec.connector)  -- what fell due before now goes first
   local age = rec.expires and rec.expires - rec.due
   rec.due, rec.expires, rec.attempts, rec.unknowns = now, age and now + age, 0, 0
   rec.seq = call('INCR', P .. 'seq')

@@ -1,7 +1,8 @@
 -- Write down how signals ended, and hand out the next head of each lane or give the lane back.
 --
--- arguments  items: {lane, id, token, outcome, why, note, more}; lease, keep, stream, horizon, slot
+-- arguments  items: {lane, id, token, outcome, why, note, health?, more}; lease, keep, stream, horizon, slot, brakes
 --              token  of the attempt or of the lease; note: a line for the attempt history
+--              health what the attempt tells of the endpoint, see `learn`
 --              more   whether the caller wants the lane's next head
 -- items      {status, next?}
 --              done   written (or already written by the same caller)
@@ -45,6 +46,7 @@ end
 local items = {}
 for i, item in ipairs(A.items) do
   local result = { status = apply(item) }
+  learn(item.lane, item.health)
   if call('HGET', LEASES, item.lane) == item.token then
     if item.more then
       result.next = take(item.lane, item.token)

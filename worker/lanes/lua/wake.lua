@@ -45,6 +45,35 @@ more = more or #timed == A.limit
 
 call('ZREMRANGEBYSCORE', ARMED, '-inf', now)
 
+local stale = call('ZRANGEBYSCORE', HALTED, '-inf', now, 'LIMIT', 0, A.limit)
+for _, lane in ipairs(stale) do ring(lane) end
+more = more or #stale == A.limit
+
+-- Of an endpoint that nobody has tried for an hour nothing is known, or it is not used any more.
+for _, endpoint in ipairs(call('ZRANGEBYSCORE', CIRCUITS, '-inf', now - 3600000)) do
+  call('ZREM', CIRCUITS, endpoint)
+  call('DEL', P .. 'circuit:' .. endpoint)
+  review()
+end
+
+-- An open circuit lets one lane probe; which one does not matter, but the latest is least likely to be ill.
+for _, endpoint in ipairs(call('ZRANGEBYSCORE', CIRCUITS, '-inf', now)) do
+  local lane = call('HGET', P .. 'circuit:' .. endpoint, 'candidate')
+  if not lane or not call('ZSCORE', HALTED, lane) then lane = call('ZRANDMEMBER', HALTED) end
+  if lane then ring(lane) end
+end
+
+-- A brake has been taken off: whoever was halted by it is rung; who is still held is halted again.
+local cursor = call('GET', REVIEW)
+if cursor then
+  local page = call('ZSCAN', HALTED, cursor, 'COUNT', A.limit)
+  for i = 1, #page[2], 2 do
+    if not paused(page[2][i], 'cancel') then ring(page[2][i]) end
+  end
+  if page[1] == '0' then call('DEL', REVIEW) else call('SET', REVIEW, page[1]) end
+  more = more or page[1] ~= '0'
+end
+
 if A.repair then
   -- In a crowd nearly all of them are waiting their turn, but a ring that is lost must not stay so for
   -- as long as the crowd lasts: a few of the longest silent are repeated, too few to add to it.
@@ -56,7 +85,8 @@ if A.repair then
   lost = #silent
   -- No script leaves a lane with work in neither index; should anything else have, it is found by and by.
   for _, lane in ipairs(call('ZRANDMEMBER', LANES, 20)) do
-    if not call('ZSCORE', RUNG, lane) and not call('ZSCORE', WAKEUPS, lane) then ring(lane) end
+    if not call('ZSCORE', RUNG, lane) and not call('ZSCORE', WAKEUPS, lane)
+      and not call('ZSCORE', HALTED, lane) then ring(lane) end
   end
 
   -- Dead letters are kept for a person, but not for ever: the oldest go first.

@@ -1,0 +1,122 @@
+"""Pausing and resuming from the command line."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import redis
+from click.testing import CliRunner, Result
+
+from demo.stack import eventually
+from tests.integration.desk import Desk, signal
+from worker.cli import group
+from worker.errors import SettingsError
+from worker.lanes import Timing
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture
+def run(redis_url: str, prefix: str, tmp_path: Path) -> Run:
+    accounts = {"accounts": [{"name": name, "groups": ["desk"] if name != "c" else []} for name in "abc"]}
+    file = tmp_path / "accounts.json"
+    file.write_text(json.dumps(accounts))
+    environment = {
+        "SIGNALS_REDIS_URL": redis_url,
+        "SIGNALS_PREFIX": prefix,
+        "SIGNALS_ACCOUNTS_FILE": str(file),
+        "COLUMNS": "140",
+    }
+    return lambda *arguments: CliRunner().invoke(group, arguments, env=environment, catch_exceptions=False)
+
+
+def test_pause_and_resume(run: Run, desk: Desk) -> None:
+    desk.admit(signal())
+    result = run("pause", "--by", "ann", "--why", "news")
+    assert (result.exit_code, result.output) == (0, "paused: everything\n")
+    assert desk.head() is None
+    result = run("resume")
+    assert (result.exit_code, result.output) == (0, "resumed: everything\n")
+    assert desk.client.llen(f"{desk.prefix}wakes") == 1, "somebody is told to look at once"
+    assert desk.head() is not None
+
+
+def test_scopes_add_up_and_what_stays_is_told(run: Run, desk: Desk) -> None:
+    assert run("pause", "--connector", "a", "--connector", "b").output == (
+        "paused: everything of a, everything of b\n"
+    )
+    assert run("pause", "--entries").output == "paused: entries\n"
+    shown = run("status").output
+    assert "paused by a person: entries; entries expire meanwhile" in shown
+    assert "paused by a person: everything of a; entries" in shown
+    assert run("resume").output == ("resumed: entries\nstill paused: everything of a, everything of b\n")
+    assert run("resume", "--connector", "a").output == (
+        "resumed: everything of a\nstill paused: everything of b\n"
+    )
+    assert json.loads(run("resume", "--everything", "--json").output) == {
+        "resumed": ["all:b"],
+        "still_paused": [],
+    }
+
+
+def test_nothing_to_resume(run: Run) -> None:
+    assert run("resume").output == "resumed: nothing\n"
+
+
+def test_it_returns_when_what_is_in_flight_has_ended(run: Run, desk: Desk) -> None:
+    desk.admit(signal())
+    head = desk.head()
+    assert head is not None
+    results: list[Result] = []
+    pausing = threading.Thread(target=lambda: results.append(run("pause", "--json")))
+    pausing.start()
+    eventually(lambda: desk.client.hlen(f"{desk.prefix}pauses"), within=10, what="it is noted")
+    assert not results
+    desk.settle(head, more=True)
+    pausing.join(10)
+    assert json.loads(results[0].output) == {"paused": ["all"], "waited_for": 1}
+
+
+def test_it_waits_no_longer_than_a_lease(client: redis.Redis, prefix: str, redis_url: str, run: Run) -> None:
+    desk = Desk(client, prefix, Timing(lease_ms=300))
+    desk.admit(signal())
+    assert desk.head() is not None  # and nobody ever tells how it ended
+    assert run("pause").output == "paused: everything (waited for 1 under way)\n"
+
+
+def test_the_contradictory_is_refused(run: Run) -> None:
+    result = run("resume", "--everything", "--entries")
+    assert result.exit_code == 2
+    assert "--everything goes with none of" in result.output
+
+
+def test_a_hostile_name_is_shown_as_text(run: Run, desk: Desk) -> None:
+    output = run("pause", "--connector", "a\x1b[31m\nall").output
+    assert output == "paused: everything of a\\x1b[31m\\nall\n"
+    desk.admit(signal("other"))
+    assert desk.head("other") is not None
+
+
+def test_a_group_is_paused_whole_and_beside_what_else_is_paused(run: Run, desk: Desk) -> None:
+    run("pause", "--connector", "a")
+    assert run("pause", "--group", "desk").output == "paused: everything of a, everything of b\n"
+    desk.admit(signal("a"), signal("b"), signal("c"))
+    assert [head.lane for head in desk.lanes.checkout(["a", "b", "c"], "t").heads] == ["c"]
+    assert run("resume", "--group", "desk").output == (
+        "resumed: everything of b\nstill paused: everything of a\n"
+    )
+    assert desk.head("b") is not None
+    assert desk.head("a") is None
+
+
+def test_a_group_that_does_not_exist_is_a_clear_error(run: Run) -> None:
+    with pytest.raises(SettingsError, match="no account is in the group 'desc'; there are: desk"):
+        run("pause", "--group", "desc")
+
+
+def test_two_ways_of_naming_connectors_are_refused(run: Run) -> None:
+    assert run("pause", "--group", "desk", "--connector", "c").exit_code == 2

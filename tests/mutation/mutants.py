@@ -1,0 +1,371 @@
+"""The promises, each broken on purpose in one line, and the tests that must notice.
+
+``old`` stands exactly once in its file; when the code there changes, change it here too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+LANES = "tests/integration/test_lanes.py"
+BRAKES = "tests/integration/test_lanes_brakes.py"
+HANDLING = "tests/unit/test_handling.py"
+DISPATCH = "tests/unit/test_dispatch.py"
+DELIVERY = "tests/integration/test_delivery.py"
+POLICY = "tests/unit/test_policy.py"
+LUA = "worker/lanes/lua"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One broken line. ``promise``: its number, see ``PROMISES``. ``caught_by``: pytest node ids."""
+
+    name: str
+    promise: int
+    file: str
+    old: str
+    new: str
+    caught_by: tuple[str, ...]
+
+
+PROMISES = {
+    1: "never twice",
+    2: "never lost",
+    3: "in order",
+    4: "never early, never stale",
+    5: "isolated",
+    6: "secret",
+    7: "obeyed",
+    8: "honest",
+}
+
+MUTANTS = [
+    # 1 never twice
+    Mutant(
+        "a later attempt is settled by anybody",
+        1,
+        f"{LUA}/settle.lua",
+        "rec.state == 'sending' and (own or holds)",
+        "rec.state == 'sending'",
+        (f"{LANES}::TestLeases::test_a_predecessor_cannot_settle_a_later_attempt",),
+    ),
+    Mutant(
+        "sending is not noted before the POST",
+        1,
+        f"{LUA}/lanes.lua",
+        "'state', 'sending', 'token', token, 'attempts', rec.attempts)",
+        "'token', token, 'attempts', rec.attempts)",
+        (f"{LANES}::TestCheckout::test_sending_is_noted_before_anything_is_handed_out",),
+    ),
+    Mutant(
+        "a lane is leased although another holds it",
+        1,
+        f"{LUA}/checkout.lua",
+        "if at <= now or",
+        "if true or",
+        (f"{LANES}::TestCheckout::test_heads_come_in_order_and_one_at_a_time",),
+    ),
+    Mutant(
+        "an orphan is taken for a fresh head",
+        1,
+        f"{LUA}/lanes.lua",
+        "rec.token ~= token)",
+        "false)",
+        (f"{LANES}::TestLeases::test_a_silent_owner_leaves_an_orphan_to_be_judged",),
+    ),
+    Mutant(
+        "an orphan is posted",
+        1,
+        "worker/handling.py",
+        "if head.orphan:",
+        "if False:",
+        (f"{HANDLING}::test_an_orphan_is_judged_and_not_posted",),
+    ),
+    Mutant(
+        "the lease is not looked at before the first byte",
+        1,
+        "worker/handling.py",
+        "now + self._poster.deadline > job.asked_at + self._pace.lease",
+        "False",
+        (f"{HANDLING}::test_nothing_is_posted_under_a_lease_that_may_end_first",),
+    ),
+    Mutant(
+        "every POST may begin",
+        1,
+        "worker/transport.py",
+        "if not self._may_begin():",
+        "if False:",
+        (f"{DELIVERY}::test_nothing_is_sent_without_leave",),
+    ),
+    Mutant(
+        "ids are not claimed",
+        1,
+        f"{LUA}/admit.lua",
+        "do call('SET', claim, item.id .. ' ' .. item.print) end",
+        "do end",
+        (f"{LANES}::TestAdmit::test_same_id_same_fields_is_a_duplicate_and_told_of_the_first",),
+    ),
+    Mutant(
+        "an entry of unknown fate is sent again",
+        1,
+        "worker/policy.py",
+        "repeatable = action_class in (ActionClass.FULL, ActionClass.CANCEL)",
+        "repeatable = True",
+        (f"{POLICY}::test_after_unknown_only_what_is_harmless_goes_again",),
+    ),
+    Mutant(
+        "a record that names another connector is handed out for ever",
+        1,
+        f"{LUA}/lanes.lua",
+        "elseif rec.connector ~= lane or (",
+        "elseif (",
+        (f"{LANES}::TestCheckout::test_a_record_that_somebody_else_wrote_to_is_judged_once",),
+    ),
+    # 2 never lost
+    Mutant(
+        "a lost ring is not repeated",
+        2,
+        f"{LUA}/wake.lua",
+        "for _, lane in ipairs(silent) do ring(lane) end",
+        "",
+        (f"{LANES}::TestSweep::test_a_lost_ring_is_repeated_after_patience",),
+    ),
+    Mutant(
+        "a lease that ran out rings nobody",
+        2,
+        f"{LUA}/wake.lua",
+        "expired = expired + 1 end\n  ring(lane)",
+        "expired = expired + 1 end",
+        (f"{LANES}::TestLeases::test_a_silent_owner_leaves_an_orphan_to_be_judged",),
+    ),
+    Mutant(
+        "a lane is given back without a ring",
+        2,
+        f"{LUA}/common.lua",
+        "or now, lane)\n  ring(lane)",
+        "or now, lane)",
+        (f"{LANES}::TestSettle::test_without_more_the_lane_is_given_back_and_rung",),
+    ),
+    Mutant(
+        "what ended badly is not kept",
+        2,
+        f"{LUA}/common.lua",
+        "call('ZADD', DEAD, now, rec.id)",
+        "",
+        (f"{LANES}::TestResolve::test_letters_are_kept_by_count",),
+    ),
+    Mutant(
+        "a result is dropped when Redis is away",
+        2,
+        "worker/dispatch.py",
+        "self._observer.trouble(what, error)\n            except",
+        "return None\n            except",
+        (f"{DISPATCH}::test_what_was_posted_is_written_down_however_long_redis_is_away",),
+    ),
+    Mutant(
+        "lanes that were halted are forgotten at the resume",
+        2,
+        f"{LUA}/wake.lua",
+        "if not paused(page[2][i], 'cancel') then ring(page[2][i]) end",
+        "",
+        (f"{BRAKES}::TestPause::test_a_resume_that_died_half_way_is_finished_by_the_sweep",),
+    ),
+    # 3 in order
+    Mutant(
+        "the last goes first",
+        3,
+        f"{LUA}/lanes.lua",
+        "'RPUSH'",
+        "'LPUSH'",
+        (f"{LANES}::TestCheckout::test_heads_come_in_order_and_one_at_a_time",),
+    ),
+    Mutant(
+        "what fell due does not go before what comes now",
+        3,
+        f"{LUA}/admit.lua",
+        "promote(item.connector)",
+        "",
+        (f"{LANES}::TestCalendar::test_what_fell_due_goes_before_what_is_admitted_after",),
+    ),
+    Mutant(
+        "equal due times forget the order of admission",
+        3,
+        f"{LUA}/lanes.lua",
+        "'%016.0f', rec.seq)",
+        "'%016.0f', 1e6 - rec.seq)",
+        (f"{LANES}::TestCalendar::test_equal_due_times_keep_the_order_of_admission",),
+    ),
+    # 4 never early, never stale
+    Mutant(
+        "a delayed signal joins its lane at once",
+        4,
+        f"{LUA}/admit.lua",
+        "if item.delay > 0 then delay(rec) else join(rec) end",
+        "join(rec)",
+        (f"{LANES}::TestCalendar::test_never_before_its_time_and_in_order_of_due_time",),
+    ),
+    Mutant(
+        "a stale entry is handed out",
+        4,
+        f"{LUA}/lanes.lua",
+        "elseif rec.expires and now > rec.expires then",
+        "elseif false then",
+        (f"{LANES}::TestCheckout::test_a_stale_entry_expires_and_frees_its_id",),
+    ),
+    Mutant(
+        "the expiry is not looked at before the POST",
+        4,
+        "worker/handling.py",
+        "if head.expires_ms is not None and now_ms > head.expires_ms:",
+        "if False:",
+        (f"{HANDLING}::test_a_stale_entry_is_not_posted",),
+    ),
+    Mutant(
+        "the expiry is not looked at before the first byte",
+        4,
+        "worker/handling.py",
+        "return expires is None or job.redis_now_ms(now) <= expires",
+        "return True",
+        (f"{HANDLING}::test_an_entry_that_becomes_stale_while_connecting_is_withheld",),
+    ),
+    Mutant(
+        "a retry does not wait its time",
+        4,
+        f"{LUA}/common.lua",
+        "call('ZADD', WAKEUPS, at, lane)",
+        "call('ZADD', WAKEUPS, now, lane)",
+        (f"{LANES}::TestDefer::test_a_retry_keeps_its_place_and_waits_its_time",),
+    ),
+    # 5 isolated
+    Mutant(
+        "a flooded lane keeps its place for ever",
+        5,
+        "worker/handling.py",
+        "return job.lane_count < self._pace.quantum_signals and",
+        "return True or",
+        (f"{HANDLING}::test_a_busy_lane_gives_others_a_turn",),
+    ),
+    Mutant(
+        "a spoilt lane takes its batch along",
+        5,
+        "worker/dispatch.py",
+        "if len(names) == 1:",
+        "if names:",
+        (f"{DISPATCH}::test_a_spoilt_lane_spoils_only_itself",),
+    ),
+    Mutant(
+        "a lane that waits for its retry keeps its place",
+        5,
+        "worker/dispatch.py",
+        "self._room.leave(len(deferred))",
+        "",
+        (f"{DISPATCH}::test_a_retry_arms_a_wake_up_and_frees_the_place",),
+    ),
+    Mutant(
+        "one failing connector stops all",
+        5,
+        f"{LUA}/brakes.lua",
+        "call('SCARD', struggling_key()) >= B.circuit_lanes",
+        "true",
+        (f"{BRAKES}::TestCircuit::test_one_connector_failing_often_does_not_open_it",),
+    ),
+    Mutant(
+        "one connector's rate is everybody's",
+        5,
+        f"{LUA}/brakes.lua",
+        "wait_for(P .. 'bucket:' .. lane,",
+        "wait_for(P .. 'bucket:',",
+        (f"{BRAKES}::TestRates::test_a_connector_gets_its_burst_then_its_rate",),
+    ),
+    # 6 secret
+    Mutant(
+        "a dead letter shows its token",
+        6,
+        "worker/lanes/foreign.py",
+        "shown[name] = HIDDEN if name == _TOKEN else _value(name, value, secrets)",
+        "shown[name] = value",
+        ("tests/unit/test_foreign.py::test_the_token_is_masked_wherever_it_was_copied_to",),
+    ),
+    Mutant(
+        "an error quotes the token",
+        6,
+        "worker/contract/hiding.py",
+        "text = text.replace(secret, HIDDEN)",
+        "pass",
+        ("tests/unit/contract/test_contract_secrecy.py::test_a_token_made_of_digits_is_masked",),
+    ),
+    Mutant(
+        "a signal's text shows its token",
+        6,
+        "worker/contract/shape.py",
+        "return text.replace(token, HIDDEN).replace(repr(token)[1:-1], HIDDEN)",
+        "return text",
+        ("tests/unit/contract/test_contract_secrecy.py::test_repr_and_str_show_no_token",),
+    ),
+    # 7 obeyed
+    Mutant(
+        "a paused signal is handed out",
+        7,
+        f"{LUA}/lanes.lua",
+        "elseif paused(lane, rec.class) then",
+        "elseif false then",
+        (f"{BRAKES}::TestPause::test_everything_waits_until_it_is_resumed",),
+    ),
+    Mutant(
+        "a pause does not wait for what workers have in hand",
+        7,
+        f"{LUA}/pause.lua",
+        "items[#items + 1] = { lane = lane, id = id }",
+        "",
+        (f"{BRAKES}::TestPause::test_what_is_in_flight_is_told_until_it_has_ended",),
+    ),
+    Mutant(
+        "a pause of entries holds exits too",
+        7,
+        f"{LUA}/brakes.lua",
+        "return class == 'entry' and (scopes[2] or of_lane[2]) and true or false",
+        "return (scopes[2] or of_lane[2]) and true or false",
+        (f"{BRAKES}::TestPauseOfEntries::test_exits_overtake",),
+    ),
+    Mutant(
+        "one reason less ends a pause for two",
+        7,
+        f"{LUA}/pause.lua",
+        "if label ~= A.label then",
+        "if false then",
+        (f"{BRAKES}::TestPause::test_two_reasons_hold_until_both_are_gone",),
+    ),
+    # 8 honest
+    Mutant(
+        "what broke off after it began is called unsent",
+        8,
+        "worker/delivery.py",
+        "Verdict.UNKNOWN if exchange.began else Verdict.UNSENT",
+        "Verdict.UNSENT",
+        (f"{DELIVERY}::test_why_an_order_is_unknown",),
+    ),
+    Mutant(
+        "any 2xx is called accepted",
+        8,
+        "worker/verdict.py",
+        "if said == reading.expected_body else Verdict.UNKNOWN",
+        "if said is not None else Verdict.UNKNOWN",
+        ("tests/unit/test_verdict.py::test_verdict_on_an_answer",),
+    ),
+    Mutant(
+        "an id is free although its order may exist",
+        8,
+        f"{LUA}/common.lua",
+        "unknown = { dead = true, frees = false }",
+        "unknown = { dead = true, frees = true }",
+        (f"{LANES}::TestSettle::test_ids_are_freed_only_when_no_order_can_exist",),
+    ),
+    Mutant(
+        "a refusal hides an earlier doubt",
+        8,
+        "worker/policy.py",
+        "    if unknowns:\n",
+        "    if False:\n",
+        (f"{POLICY}::test_a_later_refusal_does_not_settle_an_earlier_unknown",),
+    ),
+]

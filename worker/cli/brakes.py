@@ -1,0 +1,51 @@
+"""What ``signal-worker pause`` and ``resume`` share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from worker.accounts import read_accounts
+from worker.cli.acts import who
+from worker.cli.common import open_redis, safe
+from worker.lanes import Lanes
+from worker.lanes.pauses import BY_PERSON, by_group, describe
+from worker.lanes.register import Register
+from worker.settings import Settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def options(command: F) -> F:
+    """The arguments both take beside their scopes."""
+    for add in (
+        click.option("--connector", "connectors", multiple=True, metavar="NAME", help="Only it; repeatable."),
+        click.option("--group", metavar="NAME", help="Only this group of the accounts file."),
+        click.option("--why", default="", metavar="TEXT", help="For what reason; it is recorded."),
+        click.option("--by", default=who, show_default="your login name", help="Who says so; recorded."),
+    ):
+        command = add(command)
+    return command
+
+
+def opened() -> tuple[Lanes, Register, Settings]:
+    """What both work with. Raises SettingsError or QueueUnavailable."""
+    client, settings = open_redis()
+    lanes = Lanes(client, prefix=settings.prefix, timing=settings.timing(), patience=settings.redis_patience)
+    return lanes, Register(client, prefix=settings.prefix), settings
+
+
+def chosen(connectors: tuple[str, ...], group: str | None, settings: Settings) -> tuple[list[str], str]:
+    """The connectors that are meant (none: all of them), and the reason to record."""
+    if group is None:
+        return list(connectors), BY_PERSON
+    if connectors:
+        raise click.UsageError("--group goes not with --connector: give the command twice")
+    return read_accounts(settings.accounts_file).members(group), by_group(group)
+
+
+def in_words(scopes: dict[str, tuple[str, ...]] | list[str]) -> str:
+    """What is held, in one line."""
+    return ", ".join(safe(describe(scope)) for scope in scopes) or "nothing"

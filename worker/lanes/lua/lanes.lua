@@ -1,0 +1,219 @@
+-- How signals join lanes, are dropped from them, and become the head that somebody may post.
+
+-- Members sort by due time, then by order of admission; the action tells, without reading the record,
+-- whether a cancel or close may drop it.
+local function later_member(rec) return string.format('%016.0f', rec.seq) .. rec.action .. ' ' .. rec.id end
+local function later_id(member) return string.match(member, ' (%S+)$') or '' end
+local function later_action(member) return string.match(member, '^%d+(%a+) ') or '' end
+
+local swept = {}  -- lane -> what has been dropped from its calendar in this call
+
+local function delay(rec)
+  swept[rec.connector] = nil
+  call('ZADD', later_key(rec.connector), rec.due, later_member(rec))
+  call('HINCRBY', COUNTS, 'delayed', 1)
+  note_calendar(rec.connector)
+end
+
+local function leave_calendar(rec)
+  call('ZREM', later_key(rec.connector), later_member(rec))
+  call('HINCRBY', COUNTS, 'delayed', -1)
+end
+
+-- A position sync says what the position shall be, not what to order: no cancel means it.
+local NEVER_DROPPED = { cancel = true, cancelAll = true, positionSync = true }
+
+-- Drop an order that still waits because `by` makes it pointless. One that may have reached the
+-- endpoint is more than waiting: it keeps its place.
+local function drop(rec, by)
+  if NEVER_DROPPED[rec.action] or (rec.unknowns or 0) > 0 then return end
+  if rec.state == 'delayed' then
+    leave_calendar(rec)
+    finish(rec, 'cancelled', 'dropped by ' .. by.action .. ' ' .. by.id)
+    note_calendar(rec.connector)
+  elseif rec.state == 'waiting' then
+    local was_head = call('LINDEX', lane_key(rec.connector), 0) == rec.id
+    leave_lane(rec, not was_head)
+    finish(rec, 'cancelled', 'dropped by ' .. by.action .. ' ' .. by.id)
+    -- The lane may have been waiting for this head's retry; what follows need not.
+    if was_head then give_back(rec.connector) end
+  end
+end
+
+local function earlier(rec, by) return rec and rec.seq < by.seq end
+
+-- Drop what waits in the lane, from its end to the last `cancelAll`: that one has dropped all before it, but
+-- for a head that was in flight then and may be waiting for a retry now.
+local function drop_lane(by)
+  local key = lane_key(by.connector)
+  local head = call('LINDEX', key, 0)
+  for at = call('LLEN', key) - 1, 0, -1 do
+    local rec = read(call('LINDEX', key, at) or '')
+    if rec and rec.action == 'cancelAll' then break end
+    if earlier(rec, by) then drop(rec, by) end
+  end
+  local rec = head and read(head)
+  if earlier(rec, by) then drop(rec, by) end
+end
+
+-- What a signal makes pointless as it joins its lane: `drops` names it (policy decides, see
+-- worker/policy.py): 'order' the one with clientOrderId `target`, 'all' every order admitted before
+-- it, an action: earlier signals of that action which are still in the calendar.
+local function supersede(by)
+  if not by.drops then return end
+  if by.drops == 'order' then
+    local claim = call('GET', claim_key('order', by.connector, by.target))
+    local rec = claim and read(owner(claim))
+    if rec then drop(rec, by) end
+    return
+  end
+  if by.drops == 'all' then
+    drop_lane(by)
+  end
+  -- A batch of closes must not look through a long calendar once for each.
+  local done = swept[by.connector] or {}
+  swept[by.connector] = done
+  if done[by.drops] then return end
+  done[by.drops] = true
+  for _, member in ipairs(call('ZRANGE', later_key(by.connector), 0, -1)) do
+    local action = later_action(member)
+    if action == by.drops or (by.drops == 'all' and not NEVER_DROPPED[action]) then
+      local rec = read(later_id(member))
+      if earlier(rec, by) then drop(rec, by) end
+    end
+  end
+end
+
+local function join(rec)
+  supersede(rec)
+  call('RPUSH', lane_key(rec.connector), rec.id)
+  call('HSET', signal_key(rec.id), 'state', 'waiting')
+  call('HINCRBY', COUNTS, 'waiting', 1)
+  if call('ZADD', LANES, 'NX', rec.due, rec.connector) == 1 then return ring(rec.connector) end
+  -- What a pause of entries does not hold must not wait behind them.
+  if rec.class ~= 'entry' and call('ZSCORE', HALTED, rec.connector) and not paused(rec.connector, rec.class) then
+    ring(rec.connector)
+  end
+end
+
+-- Move what has fallen due from the calendar to the end of its lane, in order of due time.
+local function promote(lane)
+  if budget <= 0 then return end
+  local due = call('ZRANGEBYSCORE', later_key(lane), '-inf', now, 'LIMIT', 0, STEPS)
+  if #due == 0 then return end
+  budget = budget - #due
+  for _, member in ipairs(due) do
+    -- One before it in this very loop may have dropped it.
+    if call('ZREM', later_key(lane), member) == 1 then
+      call('HINCRBY', COUNTS, 'delayed', -1)
+      local rec = read(later_id(member))
+      if rec and rec.state == 'delayed' then join(rec) end
+    end
+  end
+  note_calendar(lane)
+end
+
+-- Too late to post it (again); but if it may have been taken before, that is what must be told.
+local function expire(rec)
+  leave_lane(rec)
+  local doubt = (rec.unknowns or 0) > 0
+  finish(rec, doubt and 'unknown' or 'expired', 'waited ' .. (now - rec.due) .. ' ms')
+end
+
+-- A full exit that overtakes a paused order would leave the position that order opens once it goes on.
+local function drop_overtaken(by, passed)
+  for _, id in ipairs(passed) do
+    local rec = read(id)
+    if rec and by.drops == rec.action then drop(rec, by) end
+  end
+end
+
+-- Go through a lane whose head is held: end what has become stale, and bring the first signal that is not
+-- held to the front. False if there is none: then the lane is halted.
+local function walk(lane)
+  local soonest, stale, passed = FAR, 0, {}
+  for _, id in ipairs(call('LRANGE', lane_key(lane), 0, -1)) do
+    local rec = read(id) or SPOILT
+    local expires = rec.expires
+    if rec.state == 'waiting' and expires and now > expires and stale < STEPS then
+      stale = stale + 1
+      expire(rec)
+    elseif rec.state == 'waiting' and not paused(lane, rec.class) then
+      call('LREM', lane_key(lane), 1, id)
+      call('LPUSH', lane_key(lane), id)
+      drop_overtaken(rec, passed)
+      return true
+    else
+      passed[#passed + 1] = id
+      if expires then soonest = math.min(soonest, expires + 1) end
+    end
+  end
+  if #passed == 0 then
+    idle(lane)
+  else
+    halt(lane, math.max(soonest, now + STALE_EVERY))
+  end
+  return false
+end
+
+local function hand_over(rec, lane, token, orphan)
+  call('ZADD', LANES, rec.due, lane)
+  lease(lane, token)
+  local body = redis.pcall('GET', body_key(rec.id))
+  return { lane = lane, id = rec.id, token = token, body = type(body) == 'string' and body or '',
+    action = rec.action, class = rec.class, attempt = rec.attempts, unknowns = rec.unknowns or 0,
+    admitted = rec.admitted, due = rec.due, expires = rec.expires, orphan = orphan }
+end
+
+-- Whether the head, which no person holds back, is to wait for the endpoint or for its turn.
+local function held_back(rec, lane)
+  local probing = probe_at()
+  if probing and now < probing then
+    call('HSET', circuit_key(), 'candidate', lane)
+    halt(lane, rec.expires and rec.expires + 1 or FAR)
+    return true
+  end
+  local at = turn(rec)
+  if at > now then
+    park(lane, rec.expires and math.min(at, rec.expires + 1) or at)
+    return true
+  end
+  if probing then probe(lane) end
+  return false
+end
+
+-- Lease a lane and hand out its head, noted as `sending` before anything can go out.
+-- orphan: the head was handed to somebody who never told how it ended; it must be judged, not sent.
+local function take(lane, token)
+  promote(lane)
+  local key = lane_key(lane)
+  for _ = 1, STEPS do
+    local id = call('LINDEX', key, 0)
+    if not id then return idle(lane) end
+    local rec = read(id)
+    if rec == nil then  -- deleted by somebody else: there is nothing left to post
+      call('LPOP', key)
+      call('HINCRBY', COUNTS, 'waiting', -1)
+      call('HINCRBY', TOTALS, 'vanished', 1)
+    elseif rec.connector ~= lane or (rec.state ~= 'waiting' and rec.state ~= 'sending') then
+      -- Somebody else wrote there, so nobody knows what became of it. It must say what it is from now on,
+      -- or it could not be written down how it ended, and would be handed out again and again.
+      rec.connector, rec.state = lane, 'sending'
+      call('HSET', signal_key(id), 'connector', lane, 'state', 'sending')
+      return hand_over(rec, lane, token, true)
+    elseif rec.state == 'sending' then
+      return hand_over(rec, lane, token, rec.token ~= token)
+    elseif rec.expires and now > rec.expires then
+      expire(rec)
+    elseif paused(lane, rec.class) then
+      if not walk(lane) then return end
+    elseif held_back(rec, lane) then
+      return
+    else
+      rec.attempts = rec.attempts + 1
+      call('HSET', signal_key(id), 'state', 'sending', 'token', token, 'attempts', rec.attempts)
+      return hand_over(rec, lane, token, false)
+    end
+  end
+  give_back(lane)
+end
