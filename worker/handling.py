@@ -110,7 +110,7 @@ class Handler:
         decision = decide(
             attempt.verdict,
             attempt.why,
-            action_class=ActionClass(head.action_class),
+            action_class=_class_of(head),
             attempt=head.attempt,
             unknowns=head.unknowns,
             policy=self._policy,
@@ -145,6 +145,14 @@ class Handler:
             "why": attempt.why,
         }
         return json.dumps(note)
+
+
+def _class_of(head: Head) -> ActionClass:
+    """What lies in Redis may be anything; in doubt it is what is never repeated."""
+    try:
+        return ActionClass(head.action_class)
+    except ValueError:
+        return ActionClass.ENTRY
 
 
 class Expired(Exception):

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import quote
 
 from celery import Celery
-from celery.app.amqp import AMQP
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
 
@@ -28,21 +27,6 @@ LANES_PER_RING = 32
 log = logging.getLogger(__name__)
 
 
-class SteadyConnection(Connection):
-    """Looks for a broker that is away every two seconds.
-
-    Kombu's own pauses grow to half a minute: so long would a worker go on sleeping after Redis is back.
-    """
-
-    def ensure_connection(self, *arguments: Any, **named: Any) -> Any:
-        even = {"interval_start": 2, "interval_step": 0}
-        return super().ensure_connection(*arguments, **{**even, **named})  # type: ignore[no-untyped-call]
-
-
-class _Broker(AMQP):  # type: ignore[misc]
-    Connection = SteadyConnection
-
-
 def make_app(redis_url: str, prefix: str, *, horizon: float = 60.0, timeout: float = 2.0) -> Celery:
     """A Celery app that can send and take our messages; the reasons stand beside the values.
 
@@ -51,7 +35,8 @@ def make_app(redis_url: str, prefix: str, *, horizon: float = 60.0, timeout: flo
     """
     address = parse(redis_url)  # not by kombu, which reads other things out of it than redis-py does
     # Without fixups: the one for Django would load all of Celery's worker into every producer.
-    app = Celery("signals", broker=_broker(address), set_as_current=False, fixups=[], amqp=_Broker)
+    app = Celery("signals", broker=_broker(address), set_as_current=False, fixups=[])
+    app.amqp.Connection = _Connection
     app.conf.update(
         task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (RING_QUEUE, WAKE_QUEUE)],
         task_default_queue=RING_QUEUE,
@@ -108,6 +93,14 @@ def _sentinel_options(address: Address, timeout: float) -> dict[str, object]:
         "master_name": address.master,
         "sentinel_kwargs": {**address.sentinel_login, **tls, **single_try(timeout)},
     }
+
+
+class _Connection(Connection):
+    """Looks for a lost broker every 2 s; kombu would let its pauses grow to 30 s."""
+
+    def ensure_connection(self, *arguments: Any, **named: Any) -> Any:
+        pauses = {"interval_start": 1, "interval_step": 1, "interval_max": 2}
+        return super().ensure_connection(*arguments, **{**named, **pauses})  # type: ignore[no-untyped-call]
 
 
 class CeleryBell:

@@ -152,3 +152,9 @@ def test_what_may_have_been_taken_is_unknown_however_its_last_attempt_ends() -> 
     assert case.poster.posted == []
     assert isinstance(result, Settlement)
     assert result.outcome is Outcome.UNKNOWN
+
+
+def test_a_class_that_is_none_counts_as_what_is_never_repeated() -> None:
+    result = Case(Verdict.UNKNOWN).handle(make_head(action_class="nonsense"))
+    assert isinstance(result, Settlement)
+    assert result.outcome is Outcome.UNKNOWN

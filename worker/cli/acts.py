@@ -5,14 +5,14 @@ from __future__ import annotations
 import getpass
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 
 import click
 
 from worker import crash
-from worker.cli.common import duration, emit, json_option, open_redis, safe
+from worker.cli.common import bell, duration, emit, json_option, open_redis, safe
 from worker.cli.letter import ADVICE
 from worker.errors import SettingsError
 from worker.lanes import Lanes
@@ -125,24 +125,16 @@ def _chosen(register: Register, ids: tuple[str, ...], filters: _Filters, most: i
 def _resolve(
     lanes: Lanes, settings: Settings, ids: list[str], act: Act, by: str, why: str
 ) -> Iterator[tuple[str, str]]:
-    ring = _bell(settings) if act == "resend" else None
+    ringer = bell(settings) if act == "resend" else None
     rest = iter(ids)
     while batch := list(islice(rest, _BATCH)):
         answer = lanes.resolve(batch, act, by=by, why=why)
         crash.here("resolved")
-        if ring and answer.rings:
-            ring(answer.rings)
+        if ringer and answer.rings:
+            ringer.ring(answer.rings)
+        if ringer and answer.slots_ms:
+            ringer.wake(answer.slots_ms, answer.now_ms)
         yield from zip(batch, answer.results, strict=True)
-
-
-def _bell(settings: Settings) -> Callable[[Sequence[str]], object]:
-    from worker.rings import CeleryBell, make_app  # Celery takes half a second to import
-
-    return CeleryBell(
-        make_app(
-            settings.redis_url, settings.prefix, horizon=settings.horizon, timeout=settings.redis_timeout
-        )
-    ).ring
 
 
 def _tell(results: Iterator[tuple[str, str]], act: Act, *, as_json: bool) -> None:

@@ -20,6 +20,7 @@ from rich.text import Text
 from worker.diagnosis import of_redis
 from worker.errors import QueueUnavailable
 from worker.lanes.redis import connect, masked
+from worker.ports import Bell
 from worker.settings import Settings, load_settings
 
 PIPE_WIDTH = 160
@@ -55,6 +56,17 @@ def open_redis() -> tuple[redis.Redis, Settings]:
     except Exception as error:
         raise QueueUnavailable(f"{masked(settings.redis_url)}: {of_redis(error)}") from error
     return client, settings
+
+
+def bell(settings: Settings) -> Bell:
+    """To tell the workers what a command has left for them to do."""
+    from worker.rings import CeleryBell, make_app  # Celery takes half a second to import
+
+    return CeleryBell(
+        make_app(
+            settings.redis_url, settings.prefix, horizon=settings.horizon, timeout=settings.redis_timeout
+        )
+    )
 
 
 class _Console(Console):

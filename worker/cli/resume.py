@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from worker.cli.brakes import chosen, in_words, opened, options
-from worker.cli.common import emit, json_option
+from worker.cli.common import bell, emit, json_option
 from worker.lanes.pauses import scopes
 
 
@@ -50,12 +50,7 @@ def command(
     for label in sorted(labels):
         answer = lanes.resume(held, label=label, by=by, why=why)
         if answer.slots_ms:
-            from worker.rings import CeleryBell, make_app  # Celery takes half a second to import
-
-            # Should it be lost, a sweep does the same.
-            CeleryBell(make_app(settings.redis_url, settings.prefix, horizon=settings.horizon)).wake(
-                answer.slots_ms, answer.now_ms
-            )
+            bell(settings).wake(answer.slots_ms, answer.now_ms)  # should it be lost, a sweep does it
     after = register.census().pauses
     resumed = [scope for scope in held if scope not in after]
     if as_json:

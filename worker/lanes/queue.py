@@ -98,7 +98,11 @@ class Lanes:
     def checkout(self, lanes: Iterable[str], token: str) -> CheckoutAnswer:
         """Lease lanes under ``token`` (new for each call) and get their heads, noted as being sent."""
         reply = self._call(
-            self._checkout, durability=self._durability, lanes=list(lanes), token=token, brakes=self._brakes
+            self._checkout,
+            durability=self._durability,
+            lanes=list(lanes),
+            token=token,
+            brakes=self._brakes,
         )
         heads = tuple(_head(item) for item in reply["items"])
         if not reply["durable"]:
