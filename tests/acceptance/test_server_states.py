@@ -152,9 +152,10 @@ def test_a_state_that_passes(house: House, state: Callable[[House], object], wor
                 eventually(
                     lambda: house.worker.output().count(word) > seen, within=10, what="the worker notices"
                 )
-            with suppress(TimeoutError):
-                receipt.result(1.0)
-            assert not receipt.done(), "the producer waits"
+            if state is not loading:  # that one ends by itself
+                with suppress(TimeoutError):
+                    receipt.result(1.0)
+                assert not receipt.done(), "the producer waits"
         assert receipt.result(20).status == "accepted"
         eventually(lambda: order["clientOrderId"] in house.arrived(), within=10, what="it is posted")
     assert house.worker.exit_code is None

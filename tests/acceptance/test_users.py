@@ -15,6 +15,7 @@ from producers import SignalProducer
 from tests.acceptance.conftest import Ledger
 from tests.conftest import Workers
 from worker.errors import QueueUnusable
+from worker.lanes import scripts
 from worker.lanes.redis import connect
 from worker.paper import Mischief, PaperServer
 from worker.settings import Settings
@@ -173,3 +174,14 @@ def test_a_running_worker_survives_a_password_that_changes(
         assert [ledger.total(name) for name in ("unknown", "unsent")] == [0, 0]
         assert len(paper.receipts) == 8
         assert worker.stop() == 0
+
+
+@pytest.mark.parametrize("role", ["producer", "worker"])
+def test_the_page_names_every_command_of_the_scripts(role: str) -> None:
+    folder = Path(scripts.__file__).parent / "lua"
+    others = {"checkout", "settle", "defer", "wake", "resolve", "pause"} if role == "producer" else set()
+    texts = [file.read_text("utf-8") for file in folder.glob("*.lua") if file.stem not in others]
+    needed = {name.lower() for text in texts for name in re.findall(r"call\('([A-Z]+)'", text)}
+    line = re.search(rf"^ACL SETUSER signals-{role} (.*)$", PAGE.read_text("utf-8"), re.M)
+    assert line is not None
+    assert needed <= set(re.findall(r"\+(\S+)", line[1]))

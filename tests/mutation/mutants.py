@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 LANES = "tests/integration/test_lanes.py"
 BRAKES = "tests/integration/test_lanes_brakes.py"
+DURABILITY = "tests/integration/test_durability.py"
 HANDLING = "tests/unit/test_handling.py"
 DISPATCH = "tests/unit/test_dispatch.py"
 DELIVERY = "tests/integration/test_delivery.py"
@@ -120,6 +121,22 @@ MUTANTS = [
         "elseif rec.connector ~= lane or (",
         "elseif (",
         (f"{LANES}::TestCheckout::test_a_record_that_somebody_else_wrote_to_is_judged_once",),
+    ),
+    Mutant(
+        "a claim that is not durable is handed out",
+        1,
+        "worker/lanes/scripts.py",
+        "return reply, durability.met(waited)",
+        "return reply, True",
+        (f"{DURABILITY}::test_no_head_is_handed_out",),
+    ),
+    Mutant(
+        "an orphan is handed back to be sent again",
+        1,
+        "worker/lanes/queue.py",
+        "for head in heads if not head.orphan]",
+        "for head in heads]",
+        (f"{DURABILITY}::test_an_orphan_is_not_made_a_waiting_signal",),
     ),
     # 2 never lost
     Mutant(
