@@ -1,0 +1,179 @@
+"""Processes that are started again when they end, as an orchestrator would: workers and senders."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos.history import Exit
+from demo.stack import Process, cli, free_port
+
+_RESTART = 0.5
+"""Seconds before a process that ended is started again."""
+_GRACE = 30.0
+"""Seconds a process that was told to stop may take before it is killed, which is then found out."""
+_LIBRARIES = ("/usr/lib", "/usr/lib64")
+# This preload breaks clock_nanosleep with an absolute time, which is how time.sleep sleeps.
+_WRONG_CLOCK = "import threading, time; time.sleep = lambda s: threading.Event().wait(s) and None; "
+
+
+def faketime_library() -> Path | None:
+    """What gives a process a wrong clock; None if Debian's `faketime` is not installed."""
+    found = [path for root in _LIBRARIES for path in Path(root).glob("*/faketime/libfaketime.so.1")]
+    return found[0] if found else None
+
+
+def worker_command() -> list[str]:
+    return cli("worker", "run")
+
+
+def with_wrong_clock(command: list[str], library: Path, offset: str) -> tuple[list[str], dict[str, str]]:
+    """The same Python command with its wall clock off by ``offset`` (``+3m``), its steady clocks right."""
+    python, flag, script, *rest = command
+    environment = {"LD_PRELOAD": str(library), "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"}
+    return [python, flag, _WRONG_CLOCK + script, *rest], {**environment, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+
+
+def worker_environment(redis_url: str, endpoint_url: str, settings: Mapping[str, object]) -> dict[str, str]:
+    return {
+        "SIGNALS_REDIS_URL": redis_url,
+        "SIGNALS_ENDPOINT_URL": endpoint_url,
+        "SIGNALS_METRICS_PORT": str(free_port()),
+        "SIGNALS_LOG_FORMAT": "json",
+        **{f"SIGNALS_{name.upper()}": str(value) for name, value in settings.items()},
+    }
+
+
+def sender_command(order: Mapping[str, object]) -> list[str]:
+    return [sys.executable, "-m", "chaos.sender", json.dumps(order)]
+
+
+@dataclass
+class _Life:
+    name: str
+    process: Process
+    asked: str | None = None
+    asked_at: float = 0.0
+    ready: bool = False
+
+
+class Pod:
+    """One place where a process should run. Not for use by several threads."""
+
+    def __init__(
+        self, name: str, folder: Path, launch: Callable[[], tuple[list[str], dict[str, str]]], ready: str
+    ) -> None:
+        """``launch`` gives command and environment; ``ready`` is what its log says once it works."""
+        self.name = name
+        self.exits: list[Exit] = []
+        self.lives = 0
+        self._folder = folder
+        self._launch = launch
+        self._ready = ready
+        self._now: _Life | None = None
+        self._next: _Life | None = None
+        self._leaving: list[_Life] = []
+        self._start_at = 0.0
+        self._wanted = False
+
+    @property
+    def running(self) -> bool:
+        return self._now is not None and self._now.process.exit_code is None
+
+    @property
+    def is_ready(self) -> bool:
+        return self._now is not None and self.running and self._has_been_ready(self._now)
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing of it runs any more."""
+        return self._now is None and self._next is None and not self._leaving
+
+    def start(self) -> None:
+        self._wanted = True
+        if self._now is None:
+            self._now = self._born()
+
+    def kill(self) -> None:
+        if self._now is not None and self.running:
+            self._now.asked = "kill"
+            self._now.process.send(signal.SIGKILL)
+
+    def suspend(self) -> None:
+        if self.running and self._now is not None:
+            self._now.process.send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        if self.running and self._now is not None:
+            self._now.process.send(signal.SIGCONT)
+
+    def stop(self) -> None:
+        """SIGTERM; it is started again when it has ended."""
+        if self._now is not None:
+            self._ask(self._now, "stop", signal.SIGTERM)
+
+    def roll(self) -> None:
+        """Start a successor, and tell the present one to stop as soon as that works."""
+        if self._next is None and self.running:
+            self._next = self._born()
+
+    def end(self) -> None:
+        """Stop for good."""
+        self._wanted = False
+        for life in filter(None, (self._now, self._next)):
+            if life.asked is None:
+                self._ask(life, "stop", signal.SIGTERM)
+
+    def discard(self) -> None:
+        """Kill whatever still runs of it."""
+        self._wanted = False
+        for life in filter(None, [self._now, self._next, *self._leaving]):
+            life.process.kill()
+
+    def tick(self) -> None:
+        """Look after it: to be called a few times a second."""
+        if self._next is not None and (self._has_been_ready(self._next) or not self._wanted):
+            if self._now is not None:
+                self._leaving.append(self._now)
+                self._ask(self._now, "stop", signal.SIGTERM)
+            self._now, self._next = self._next, None
+        for life in filter(None, [self._now, self._next, *self._leaving]):
+            self._bury_or_hurry(life)
+        if self._wanted and self._now is None and time.monotonic() >= self._start_at:
+            self._now = self._born()
+
+    def _bury_or_hurry(self, life: _Life) -> None:
+        code = life.process.exit_code
+        if code is None:
+            overdue = time.monotonic() - life.asked_at > _GRACE
+            if life.asked == "stop" and overdue:
+                life.process.kill()  # asked to stop but ended by SIGKILL: the judge will see
+            return
+        self.exits.append(Exit(life.name, code, life.asked, self._has_been_ready(life)))
+        if life is self._now:
+            self._now = None
+            self._start_at = time.monotonic() + _RESTART
+        elif life is self._next:
+            self._next = None
+        else:
+            self._leaving.remove(life)
+
+    def _ask(self, life: _Life, what: str, number: signal.Signals) -> None:
+        if life.process.exit_code is None and life.asked is None:
+            life.asked, life.asked_at = what, time.monotonic()
+            life.process.send(number)
+
+    def _born(self) -> _Life:
+        self.lives += 1
+        name = f"{self.name}-{self.lives}"
+        command, environment = self._launch()
+        return _Life(name, Process(command, self._folder / f"{name}.log", environment))
+
+    def _has_been_ready(self, life: _Life) -> bool:
+        life.ready = life.ready or self._ready in life.process.output()
+        return life.ready
