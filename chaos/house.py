@@ -28,6 +28,8 @@ from worker.errors import SettingsError
 from worker.lanes.redis import connect
 
 PREFIX = "chaos:"
+HOME = Path(__file__).parent.parent
+"""Where this package is found; the senders need not start there."""
 WRONG_CLOCKS = ("+3m", "-3m")
 _READY = '"event": "ready"'
 
@@ -178,7 +180,7 @@ class House:
                 "since": self._since,
                 "journal": str(self._journal(number)),
             }
-            return sender_command(order), {}
+            return sender_command(order), {"PYTHONPATH": str(HOME)}
 
         return launch
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import random
+import socket
+import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Self
 
 _CHUNK = 65_536
+_RESET = struct.pack("ii", 1, 0)
+"""Linger for no time: the peer is sent RST, not FIN."""
 
 
 class Wire:
@@ -88,6 +92,7 @@ class Wire:
 
     def _cut(self) -> None:
         for one in self._open:
+            one.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
             one.transport.abort()
 
     async def _connect(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
