@@ -26,7 +26,11 @@ def make_app(redis_url: str, prefix: str, *, horizon: float = 60.0) -> Celery:
     # Without fixups: the one for Django would load all of Celery's worker into every producer.
     app = Celery("signals", broker=redis_url, set_as_current=False, fixups=[])
     app.conf.update(
-        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (RING_QUEUE, WAKE_QUEUE)],
+        # Not declared: bindings are read by nobody, and writing them ends a worker while memory is full.
+        task_queues=[
+            Queue(name, Exchange(name), routing_key=name, no_declare=True)
+            for name in (RING_QUEUE, WAKE_QUEUE)
+        ],
         task_default_queue=RING_QUEUE,
         task_create_missing_queues=False,
         task_serializer="json",
