@@ -12,6 +12,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -56,6 +57,7 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit("chaos: stopped")
     _tell(console, verdict, folder, as_json=options.json)
+    (folder / "history.json").write_text(json.dumps(asdict(verdict.history), default=list), "utf-8")
     if not verdict.violations and not options.keep:
         shutil.rmtree(folder)
     sys.exit(1 if verdict.violations else 0)

@@ -7,7 +7,7 @@ from worker.paper import Mischief, PaperServer
 from worker.paper.receipts import Receipt
 
 MOOD = (
-    "latency:min=0,max=0.05,p=0.5",
+    "latency:min=0.02,max=0.15",
     "latency:min=0.2,max=0.6,p=0.02",
     "503:p=0.03",
     "429:retry_after=0,p=0.01",

@@ -42,6 +42,7 @@ def gather(
     receipts: Sequence[Receipt],
     deeds: Sequence[Deed],
     exits: Sequence[Exit],
+    sick: Sequence[str],
     leaks: Iterable[str],
     logs: Iterable[Path],
     limits: Limits,
@@ -58,6 +59,7 @@ def gather(
         deeds=tuple(deeds),
         exits=tuple(exits),
         books=ledger.books(),
+        sick=tuple(sick),
         leaks=(*leaks, *_leaks_in(logs), *ledger.leaks()),
         limits=limits,
     )

@@ -156,8 +156,10 @@ class Exit:
     process: str
     code: int
     asked: str | None = None
-    """``kill``, ``stop``, or None: it ended by itself."""
+    """``kill``, ``crash`` (at a point that was chosen for it), ``stop``, or None: it ended by itself."""
     was_ready: bool = True
+    at: float = 0.0
+    """When it was seen to be gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +187,8 @@ class History:
     deeds: tuple[Deed, ...] = ()
     exits: tuple[Exit, ...] = ()
     books: Books = Books()
+    sick: tuple[str, ...] = ()
+    """What did not work although the storm was long over."""
     leaks: tuple[str, ...] = ()
     """Where a token was seen that should not be there."""
     limits: Limits = Limits()

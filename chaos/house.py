@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import socket
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -14,6 +14,7 @@ from typing import Self
 from chaos.endpoint import Endpoint
 from chaos.history import Limits
 from chaos.pods import (
+    Launch,
     Pod,
     faketime_library,
     sender_command,
@@ -22,8 +23,10 @@ from chaos.pods import (
     worker_environment,
 )
 from chaos.sender import READY
+from chaos.traffic import TOKEN_MARK
 from chaos.wire import Wire
 from demo.stack import NotInTime, Server
+from worker import crash
 from worker.errors import SettingsError
 from worker.lanes.redis import connect
 
@@ -31,6 +34,8 @@ PREFIX = "chaos:"
 HOME = Path(__file__).parent.parent
 """Where this package is found; the senders need not start there."""
 WRONG_CLOCKS = ("+3m", "-3m")
+_POINTS = [point for point in crash.POINTS if point not in ("admitted", "resolved")]
+"""Those that a worker passes."""
 _READY = '"event": "ready"'
 
 
@@ -113,6 +118,25 @@ class House:
             pod.end()
         self.until(lambda: all(one.gone for one in self.pods.values()), 60, "all workers have ended")
 
+    def sick(self, within: float) -> list[str]:
+        """What does not work ``within`` seconds although nothing disturbs it any more."""
+        with suppress(NotInTime):
+            self.until(lambda: not any(self._complaints()), within, "all workers are well")
+        return list(self._complaints())
+
+    def _complaints(self) -> Iterator[str]:
+        for pod in self.pods.values():
+            for path in ("/livez", "/readyz"):
+                status, text = pod.page(path)
+                if status != 200:
+                    yield f"{pod.name} says {status} at {path}: {text.strip()}"
+
+    def leaks(self) -> Iterator[str]:
+        """Pages of the workers that show a token."""
+        for pod in self.pods.values():
+            if TOKEN_MARK in pod.page("/metrics")[1]:
+                yield f"the metrics of {pod.name}"
+
     def journals(self) -> list[Path]:
         return [self._journal(n) for n in range(self.size.senders)]
 
@@ -125,11 +149,9 @@ class House:
             self.wrong_clock = WRONG_CLOCKS[self.size.seed % 2]
         for name in (name for name in self.wires if name.startswith("pod")):
             clock = (library, self.wrong_clock) if library and not self.pods else None
-            self.pods[name] = Pod(name, self.folder, self._launch_worker(self.wires[name], clock), _READY)
+            self.pods[name] = Pod(name, self.folder, self._launch_worker(name, clock), _READY)
 
-    def _launch_worker(
-        self, wire: Wire, clock: tuple[Path, str] | None
-    ) -> Callable[[], tuple[list[str], dict[str, str]]]:
+    def _launch_worker(self, name: str, clock: tuple[Path, str] | None) -> Launch:
         limits = self._limits
         settings = {
             "prefix": PREFIX,
@@ -152,9 +174,10 @@ class House:
             "tail_length": 1_000_000,
         }
 
-        def launch() -> tuple[list[str], dict[str, str]]:
-            address = f"redis://127.0.0.1:{wire.port}/0"
+        def launch(life: int) -> tuple[list[str], dict[str, str]]:
+            address = f"redis://127.0.0.1:{self.wires[name].port}/0"
             environment = worker_environment(address, self.endpoint.url, settings)
+            environment[crash.VARIABLE] = crash_point(self.size.seed, name, life, _POINTS)
             if clock is None:
                 return worker_command(), environment
             command, more = with_wrong_clock(worker_command(), *clock)
@@ -167,8 +190,8 @@ class House:
             name = f"sender-{number}"
             self.senders[name] = Pod(name, self.folder, self._launch_sender(number), READY)
 
-    def _launch_sender(self, number: int) -> Callable[[], tuple[list[str], dict[str, str]]]:
-        def launch() -> tuple[list[str], dict[str, str]]:
+    def _launch_sender(self, number: int) -> Launch:
+        def launch(life: int) -> tuple[list[str], dict[str, str]]:
             order = {
                 "url": f"redis://127.0.0.1:{self.wires['senders'].port}/0",
                 "prefix": PREFIX,
@@ -180,7 +203,8 @@ class House:
                 "since": self._since,
                 "journal": str(self._journal(number)),
             }
-            return sender_command(order), {"PYTHONPATH": str(HOME)}
+            point = crash_point(self.size.seed, f"sender-{number}", life, ["admitted"])
+            return sender_command(order), {"PYTHONPATH": str(HOME), crash.VARIABLE: point}
 
         return launch
 
@@ -188,6 +212,14 @@ class House:
         """End what still runs, however it is."""
         for pod in (*self.senders.values(), *self.pods.values()):
             pod.discard()
+
+
+def crash_point(seed: int, name: str, life: int, points: list[str]) -> str:
+    """Where this life of a process ends by SIGKILL, if it comes that far; nowhere for most and the first."""
+    chance = random.Random(f"crash/{seed}/{name}/{life}")
+    if life == 1 or chance.random() > 0.4:
+        return ""
+    return f"{chance.choice(points)}:{chance.randint(0, 100)}"
 
 
 def quiet_port() -> int:

@@ -9,9 +9,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from chaos.history import Exit
-from demo.stack import Process, cli, free_port
+from demo.stack import Process, cli, fetch, free_port
+from worker import crash
+
+Launch: TypeAlias = Callable[[int], tuple[list[str], dict[str, str]]]
+"""Command and environment of a process, by the number of its life from 1."""
 
 _RESTART = 0.5
 """Seconds before a process that ended is started again."""
@@ -57,6 +62,7 @@ def sender_command(order: Mapping[str, object]) -> list[str]:
 class _Life:
     name: str
     process: Process
+    environment: Mapping[str, str]
     asked: str | None = None
     asked_at: float = 0.0
     ready: bool = False
@@ -65,10 +71,8 @@ class _Life:
 class Pod:
     """One place where a process should run. Not for use by several threads."""
 
-    def __init__(
-        self, name: str, folder: Path, launch: Callable[[], tuple[list[str], dict[str, str]]], ready: str
-    ) -> None:
-        """``launch`` gives command and environment; ``ready`` is what its log says once it works."""
+    def __init__(self, name: str, folder: Path, launch: Launch, ready: str) -> None:
+        """``ready`` is what its log says once it works."""
         self.name = name
         self.exits: list[Exit] = []
         self.lives = 0
@@ -93,6 +97,11 @@ class Pod:
     def gone(self) -> bool:
         """Whether nothing of it runs any more."""
         return self._now is None and self._next is None and not self._leaving
+
+    def page(self, path: str) -> tuple[int, str]:
+        """Status and text of a page of the worker that runs; 0 if nobody answers."""
+        port = self._now.environment["SIGNALS_METRICS_PORT"] if self._now else ""
+        return fetch(f"http://127.0.0.1:{port}{path}")
 
     def start(self) -> None:
         self._wanted = True
@@ -154,7 +163,9 @@ class Pod:
             if life.asked == "stop" and overdue:
                 life.process.kill()  # asked to stop but ended by SIGKILL: the judge will see
             return
-        self.exits.append(Exit(life.name, code, life.asked, self._has_been_ready(life)))
+        if code == -signal.SIGKILL and life.environment.get(crash.VARIABLE):
+            life.asked = "crash"
+        self.exits.append(Exit(life.name, code, life.asked, self._has_been_ready(life), at=time.time()))
         if life is self._now:
             self._now = None
             self._start_at = time.monotonic() + _RESTART
@@ -171,8 +182,8 @@ class Pod:
     def _born(self) -> _Life:
         self.lives += 1
         name = f"{self.name}-{self.lives}"
-        command, environment = self._launch()
-        return _Life(name, Process(command, self._folder / f"{name}.log", environment))
+        command, environment = self._launch(self.lives)
+        return _Life(name, Process(command, self._folder / f"{name}.log", environment), environment)
 
     def _has_been_ready(self, life: _Life) -> bool:
         life.ready = life.ready or self._ready in life.process.output()

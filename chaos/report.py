@@ -26,7 +26,7 @@ def figures(history: History, *, seed: int, seconds: float, wrong_clock: str) ->
     case = Case(history)
     outcomes = Counter(record.outcome or "none" for record in history.records)
     unknown = [record for record in history.records if record.outcome == "unknown"]
-    killed = [one.process.partition("-")[0] for one in history.exits if one.asked == "kill"]
+    ends = Counter((one.process.partition("-")[0], one.asked) for one in history.exits)
     deeds = Counter(deed.kind for deed in history.deeds)
     return {
         "seed": seed,
@@ -40,9 +40,10 @@ def figures(history: History, *, seed: int, seconds: float, wrong_clock: str) ->
         "posts_again": sum(max(0, len(several) - 1) for several in case.arrivals.values()),
         "outcomes": dict(outcomes.most_common()),
         "unknown_because": dict(Counter(case.cause_of_doubt(one) or "?" for one in unknown).most_common()),
-        "sigkills": len(killed) + deeds["kill server"],
-        "workers_killed": killed.count("pod"),
-        "senders_killed": killed.count("sender"),
+        "sigkills": sum(one.asked in ("kill", "crash") for one in history.exits) + deeds["kill server"],
+        "workers_killed": ends["pod", "kill"],
+        "workers_crashed_at_a_point": ends["pod", "crash"],
+        "senders_killed": ends["sender", "kill"] + ends["sender", "crash"],
         "server_restarts": deeds["kill server"] + deeds["restart server"],
         "deeds": dict(sorted(deeds.items())),
     }

@@ -53,6 +53,7 @@ def run(size: Size, folder: Path, watch: Watch) -> Verdict:
         storm.heal()
         house.stop_senders()
         storm.work_off(WORKED_OFF_WITHIN + size.seconds / 10)
+        sick, leaks = house.sick(within=30), list(house.leaks())
         house.stop_workers()
         listener.stop()
         house.endpoint.stop()
@@ -64,7 +65,8 @@ def run(size: Size, folder: Path, watch: Watch) -> Verdict:
             receipts=house.endpoint.receipts,
             deeds=storm.deeds,
             exits=[one for pod in (*house.pods.values(), *house.senders.values()) for one in pod.exits],
-            leaks=listener.leaks,
+            sick=sick,
+            leaks=[*leaks, *listener.leaks],
             logs=_logs(folder),
             limits=limits,
         )

@@ -25,6 +25,7 @@ from chaos.traffic import Item, Parcel, id_of, traffic
 from producers import SignalProducer
 from producers.admission import Draft
 from producers.receipts import Receipt
+from worker import crash
 from worker.errors import QueueUnavailable, QueueUnusable
 from worker.settings import Settings
 
@@ -103,6 +104,7 @@ def _told(receipt: Receipt) -> tuple[str, str | None]:
 
 
 def main() -> None:
+    crash.arm_from(os.environ)
     order = json.loads(sys.argv[1])
     path = Path(order["journal"])
     settings = Settings(

@@ -221,7 +221,7 @@ class _Maker:
         return Item(self.made, name, action, kind, fields, key=key, delay=delay, drops=drops, **more)
 
     def _connector(self) -> str:
-        hot = self._chance.random() < 0.4
+        hot = self._chance.random() < 0.35
         return self._names[self._chance.randrange(HOT) if hot else self._chance.randrange(HOT, HOT + COLD)]
 
     def _exit(self, name: str) -> str:

@@ -20,6 +20,8 @@ def rules(case: Case) -> Iterator[Violation]:
         yield Violation("left behind", f"{name} still holds {size}")
     for place in case.history.leaks:
         yield Violation("leak", f"a token was seen in {place}")
+    for text in case.history.sick:
+        yield Violation("sick", text)
     yield from _exits(case)
 
 
@@ -63,7 +65,7 @@ def _claims(case: Case) -> Iterator[Violation]:
 
 def _exits(case: Case) -> Iterator[Violation]:
     for one in case.history.exits:
-        if one.asked == "kill" or not one.was_ready:
+        if one.asked in ("kill", "crash") or not one.was_ready:
             continue  # one that cannot start tries again, as it would anywhere
         if one.asked is None or one.code != 0:
             asked = "after it was told to stop" if one.asked else "by itself"

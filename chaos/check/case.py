@@ -15,7 +15,6 @@ SUSPENSIONS = (
 )
 """Deeds after which a worker may send what it had looked at long before."""
 CAUSES = {
-    "kill worker": "worker killed",
     "suspend worker": "worker suspended",
     "suspend worker for longer than its lease": "worker suspended",
     "kill server": "server gone",
@@ -113,8 +112,13 @@ class Case:
 
     def cause_of_doubt(self, record: Record) -> str | None:
         """Why a signal's fate is open; None if there is no reason why it should be."""
-        if any(one.may_count for one in self.arrivals.get(record.id, ())):
+        arrivals = self.arrivals.get(record.id, [])
+        if any(one.may_count and not one.ok for one in arrivals):
             return "answer unclear"
+        if any(
+            one.ended is not None and one.ended - one.began > self.limits.deadline / 2 for one in arrivals
+        ):
+            return "answer slow"
         end = (record.ended_ms or 0) / 1000
         begin = end - self.limits.lease - _AFTERMATH
         if any(
@@ -122,5 +126,7 @@ class Case:
             for one in self.history.arrivals
         ):
             return "answer unclear"
+        if any(begin <= one.at <= end and one.asked in ("kill", "crash") for one in self.history.exits):
+            return "worker killed"
         done = {deed.kind for deed in self.deeds_between(begin, end)}
         return next((cause for kind, cause in CAUSES.items() if kind in done), None)

@@ -24,6 +24,7 @@ class World:
     arrivals: list[Arrival] = field(default_factory=list)
     deeds: list[Deed] = field(default_factory=list)
     exits: list[Exit] = field(default_factory=list)
+    sick: list[str] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
     endings: list[Ending] | None = None
     books: dict[str, Any] = field(default_factory=dict)
@@ -116,6 +117,7 @@ class World:
             deeds=tuple(self.deeds),
             exits=tuple(self.exits),
             books=replace(self._books(), **self.books),
+            sick=tuple(self.sick),
             leaks=tuple(self.leaks),
         )
 
@@ -170,14 +172,13 @@ def good() -> World:
     world.arrival("before", 17.1)
     world.arrival("delayed", 18.1)
     world.signal("orphan", at=20, outcome="unknown", ended=27)
-    world.deeds.append(Deed("kill worker", "pod-0", START + 20.5, START + 20.5))
     world.signal("elsewhere", at=20.2, connector="other acct")
     world.arrival("elsewhere", 20.3)
     world.signal("found", at=30, kind="full", action="closeShort", ended=40)
     world.arrival("found", 30.1)
     world.refusal("unheard", at=31, status=None)
     world.exits = [
-        Exit("pod-0-1", -9, "kill"),
+        Exit("pod-0-1", -9, "kill", at=START + 20.5),
         Exit("pod-0-2", 1, None, was_ready=False),
         Exit("pod-0-3", 0, "stop"),
     ]

@@ -150,7 +150,12 @@ BREAKS: dict[str, tuple[Break, str, str | None]] = {
         "late",
     ),
     "given up too soon": (lambda w: w.record("stuck", attempts=2), "gave up too soon", "stuck"),
-    "unknown without a cause": (lambda w: w.deeds.clear(), "unknown without cause", "orphan"),
+    "unknown without a cause": (lambda w: w.exits.clear(), "unknown without cause", "orphan"),
+    "unknown although the endpoint answered well": (
+        lambda w: w.record("before", outcome="unknown", state="dead"),
+        "unknown without cause",
+        "before",
+    ),
     "an outcome that nobody can cause": (
         lambda w: w.record("elsewhere", outcome="invalid", state="finished"),
         "no such outcome",
@@ -248,6 +253,7 @@ BREAKS: dict[str, tuple[Break, str, str | None]] = {
     # secret, and alive
     "a token is seen": (lambda w: w.leaks.append("the log pod-0-1.log"), "leak", None),
     "a worker ends by itself": (lambda w: w.exits.append(Exit("pod-1-1", 0, None)), "died", None),
+    "a worker does not answer": (lambda w: w.sick.append("pod-1 says 503"), "sick", None),
     "a worker does not stop well": (lambda w: w.exits.append(Exit("pod-1-1", 1, "stop")), "died", None),
 }
 
@@ -284,9 +290,16 @@ EXCUSES: dict[str, Break] = {
         w.send("busy", status=None, told_at=None),
         w.send("late", status=None, told_at=None),
     ),
+    "a worker died before it wrote an ok down": lambda w: (
+        w.record("elsewhere", outcome="unknown", state="dead"),
+    ),
+    "a slow wire": lambda w: (
+        w.exits.clear(),
+        w.deeds.append(Deed("slow wire", "pod-1", START + 19, START + 21)),
+    ),
     "half a request that nobody can read": lambda w: (
         w.arrival(None, 26, None, complete=False),
-        w.deeds.clear(),
+        w.exits.clear(),
     ),
     "sent by a worker that stood still at the last moment": lambda w: (
         w.arrival("orphan", 30.3, None),
