@@ -36,6 +36,8 @@ HOME = Path(__file__).parent.parent
 WRONG_CLOCKS = ("+3m", "-3m")
 _POINTS = [point for point in crash.POINTS if point not in ("admitted", "resolved")]
 """Those that a worker passes."""
+_TAIL = 1_000_000
+"""Outcomes that are kept: more than a run has."""
 _READY = '"event": "ready"'
 
 
@@ -171,7 +173,7 @@ class House:
             "backoff_base": 0.1,
             "backoff_cap": 1.0,
             "retry_after_cap": 2.0,
-            "tail_length": 1_000_000,
+            "tail_length": _TAIL,
         }
 
         def launch(life: int) -> tuple[list[str], dict[str, str]]:
@@ -196,6 +198,7 @@ class House:
                 "url": f"redis://127.0.0.1:{self.wires['senders'].port}/0",
                 "prefix": PREFIX,
                 "expiry": self._limits.entry_expiry,
+                "tail": _TAIL,
                 "seed": self.size.seed,
                 "me": number,
                 "senders": self.size.senders,

@@ -118,8 +118,9 @@ class Pod:
             self._now.process.send(signal.SIGSTOP)
 
     def resume(self) -> None:
-        if self.running and self._now is not None:
-            self._now.process.send(signal.SIGCONT)
+        # All of them: whoever was suspended may have been told to stop for its successor since.
+        for life in filter(None, [self._now, self._next, *self._leaving]):
+            life.process.send(signal.SIGCONT)
 
     def stop(self) -> None:
         """SIGTERM; it is started again when it has ended."""

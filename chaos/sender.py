@@ -1,7 +1,7 @@
 """A sender as a process of its own, which may be killed at any moment.
 
     python -m chaos.sender '{"url": …, "prefix": …, "seed": …, "me": 0, "senders": 3, "rate": 60,
-                             "since": …, "journal": …, "expiry": 20}'
+                             "since": …, "journal": …, "expiry": 20, "tail": 1000000}'
 
 It notes what it is about to send before it does, and what it was told after, each with one write that the
 kernel has taken before it goes on: so what it knew when it was killed is known. Started again, it goes on
@@ -111,6 +111,7 @@ def main() -> None:
         redis_url=order["url"],
         prefix=order["prefix"],
         entry_expiry=order["expiry"],
+        tail_length=order["tail"],
         redis_timeout=1.0,
         redis_patience=2.0,
     )
