@@ -7,7 +7,7 @@ LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hash
 	--no-header --no-annotate pyproject.toml requirements/build.in
 SOURCES := worker producers demo tests benchmarks chaos
 
-CHAOS_SECONDS ?= 25
+CHAOS_SECONDS ?= 20
 CHAOS_SEED ?=
 
 .DEFAULT_GOAL := help

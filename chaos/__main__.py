@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
 from chaos import report
 from chaos.house import Size
@@ -31,7 +31,7 @@ FOLDER = Path(".run")
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="make chaos", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=25.0, help="how long the storm lasts (25)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="how long the storm lasts (20)")
     parser.add_argument("--seed", type=int, default=None, help="repeats traffic and plan; not the timing")
     parser.add_argument("--rate", type=float, default=60.0, help="signals per second (60)")
     parser.add_argument("--keep", action="store_true", help="keep the logs of a good run too")
@@ -81,9 +81,13 @@ def _tell(console: Console, verdict: Verdict, folder: Path, *, as_json: bool) ->
 def _progress(console: Console) -> Iterator[Watch]:
     columns = (TextColumn("{task.description:9}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        bars = {name: progress.add_task(name, total=None) for name in ("start", "storm", "work off")}
+        bars: dict[str, TaskID] = {}
 
         def watch(phase: str, done: float, of: float) -> None:
+            if phase not in bars:
+                for bar in bars.values():
+                    progress.update(bar, completed=1, total=1)
+                bars[phase] = progress.add_task(phase)
             progress.update(bars[phase], completed=done, total=of)
 
         yield watch

@@ -15,7 +15,7 @@ class Kind:
     group: str
     """Whom it can hit: ``pod``, ``wire``, ``sender``, ``server`` or ``endpoint``."""
     every: float
-    """About how often it happens; at least once in any run."""
+    """About how often it happens."""
     lasts: tuple[float, float] = (0.0, 0.0)
     rest: float = 0.5
     """How long its victim is left alone afterwards."""
@@ -42,6 +42,12 @@ KINDS = {
     "endpoint down": Kind(ENDPOINT, 20, (0.2, 1.5), rest=1.0),
     "endpoint overloaded": Kind(ENDPOINT, 20, (0.5, 2.0), rest=1.0),
 }
+WHOLE = 20.0
+"""Seconds from which on a storm has every kind of fault."""
+LEAST = {"kill worker": 3, "kill sender": 1, "kill server": 1}
+"""What the shortest storm has."""
+_STEP, _TRIES = 0.7, 20
+"""How a fault whose victims are all busy is put off: by so many seconds, so often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,23 +64,38 @@ def plan(seed: int, seconds: float, targets: dict[str, list[str]]) -> list[Fault
     """Faults in order of time; ``targets`` are the names of each group's members.
 
     No two of them hit the same victim at once: what follows from one fault should be seen. A kind's faults
-    are spread over the whole storm, so that no seed leaves one out.
+    are spread over the whole storm. One that lasts ``WHOLE`` seconds leaves none out, if somebody is free.
     """
     chance = random.Random(f"plan/{seed}")
     wishes = []
     for name, kind in KINDS.items():
-        count = max(3 if name == "kill worker" else 1, round(seconds / kind.every))
-        wishes += [((n + chance.random()) * seconds / count, name) for n in range(count)]
-    free_at: dict[str, float] = {}
-    faults = []
-    for at, name in sorted(wishes):
-        kind = KINDS[name]
-        ready = sorted(targets[kind.group], key=lambda one: (free_at.get(one, 0.0) > at, chance.random()))
-        target = ready[0]
-        begins = max(at, free_at.get(target, 0.0))
-        if begins >= seconds:
-            continue
-        lasts = chance.uniform(*kind.lasts)
-        free_at[target] = begins + lasts + kind.rest
-        faults.append(Fault(round(begins, 3), name, target, round(lasts, 3)))
-    return sorted(faults, key=lambda fault: fault.at)
+        least = LEAST.get(name, 1 if seconds >= WHOLE else 0)
+        count = max(least, int(seconds / kind.every + chance.random()))
+        wishes += [(name not in LEAST, (n + chance.random()) * seconds / count, name) for n in range(count)]
+    taken: dict[str, list[tuple[float, float]]] = {}
+    found = (
+        _place(name, at, seconds, targets[KINDS[name].group], taken, chance) for _, at, name in sorted(wishes)
+    )
+    return sorted(filter(None, found), key=lambda fault: fault.at)
+
+
+def _place(
+    name: str,
+    wished: float,
+    seconds: float,
+    targets: list[str],
+    taken: dict[str, list[tuple[float, float]]],
+    chance: random.Random,
+) -> Fault | None:
+    """A fault at about the time it was wished for, whoever is free then; None if nobody is."""
+    kind = KINDS[name]
+    lasts = chance.uniform(*kind.lasts)
+    for step in range(_TRIES):
+        at = (wished + step * _STEP) % seconds
+        for target in chance.sample(targets, len(targets)):
+            stretches = taken.setdefault(target, [])
+            ends = at + lasts + kind.rest
+            if all(ends <= began or at >= ended for began, ended in stretches):
+                stretches.append((at, ends))
+                return Fault(round(at, 3), name, target, round(lasts, 3))
+    return None

@@ -184,6 +184,8 @@ class Pod:
         self.lives += 1
         name = f"{self.name}-{self.lives}"
         command, environment = self._launch(self.lives)
+        # Celery leaves there what it could not put back into a queue that was gone.
+        environment = {**environment, "TMPDIR": str(self._folder)}
         return _Life(name, Process(command, self._folder / f"{name}.log", environment), environment)
 
     def _has_been_ready(self, life: _Life) -> bool:

@@ -36,6 +36,14 @@ def test_nobody_is_hit_twice_at_once(seed: int, seconds: float) -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
+def test_a_short_run_has_something_of_it(seed: int) -> None:
+    faults = [fault.kind for fault in plan(seed, 9, TARGETS)]
+    assert faults.count("kill worker") >= 3
+    assert "kill server" in faults
+    assert len(set(faults)) >= 6
+
+
+@pytest.mark.parametrize("seed", range(20))
 def test_a_long_run_has_all_there_is_and_enough_of_it(seed: int) -> None:
     faults = [fault.kind for fault in plan(seed, 600, TARGETS)]
     assert set(faults) == set(KINDS)
