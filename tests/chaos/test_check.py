@@ -149,6 +149,11 @@ BREAKS: dict[str, tuple[Break, str, str | None]] = {
         "expired too soon",
         "late",
     ),
+    "expired before it was stale": (
+        lambda w: w.record("late", ended_ms=1_000_010_900),
+        "expired too soon",
+        "late",
+    ),
     "given up too soon": (lambda w: w.record("stuck", attempts=2), "gave up too soon", "stuck"),
     "unknown without a cause": (lambda w: w.exits.clear(), "unknown without cause", "orphan"),
     "unknown although the endpoint answered well": (
