@@ -21,7 +21,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 
 from chaos import report
 from chaos.house import Size
-from chaos.pods import faketime_library
+from chaos.launch import faketime_library
 from chaos.run import Verdict, run
 from chaos.storm import Watch
 from worker.errors import SignalsError

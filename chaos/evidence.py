@@ -5,7 +5,6 @@ The ledger is read straight from Redis, past the project's own reading code.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import takewhile
 from pathlib import Path
@@ -30,7 +29,7 @@ from chaos.sender import read_journal
 from chaos.traffic import TOKEN_MARK, Item, token_of, traffic
 from worker.paper.receipts import Receipt
 
-_KEPT = 1000
+_PAGE = 1000
 
 
 def gather(
@@ -193,13 +192,13 @@ class _Ledger:
 
     def _names(self, kind: str) -> list[str]:
         start = f"{self._prefix}{kind}"
-        found: Iterator[bytes] = self._client.scan_iter(match=f"{start}*", count=_KEPT)
+        found: Iterator[bytes] = self._client.scan_iter(match=f"{start}*", count=_PAGE)
         return sorted({key.decode().removeprefix(start) for key in found})
 
     def _hashes(self, kind: str) -> Iterator[tuple[str, dict[bytes, bytes]]]:
         names = self._names(kind)
-        for start in range(0, len(names), _KEPT):
-            part = names[start : start + _KEPT]
+        for start in range(0, len(names), _PAGE):
+            part = names[start : start + _PAGE]
             pipe = self._client.pipeline(transaction=False)
             for name in part:
                 pipe.hgetall(f"{self._prefix}{kind}{name}")
@@ -253,8 +252,3 @@ def _record(name: str, raw: dict[bytes, bytes]) -> Record:
         unknowns=number("unknowns") or 0,
         history=tuple(line for line in text("history").split("\n") if line),
     )
-
-
-def verdicts(record: Record) -> list[str]:
-    """What each remembered attempt of a signal told."""
-    return [str(json.loads(line).get("verdict")) for line in record.history]

@@ -13,32 +13,26 @@ from typing import Self
 
 from chaos.endpoint import Endpoint
 from chaos.history import Limits
-from chaos.pods import (
-    Launch,
-    Pod,
+from chaos.launch import (
+    PREFIX,
+    TAIL,
+    WORKER_READY,
+    WrongClock,
     faketime_library,
-    sender_command,
-    with_wrong_clock,
-    worker_command,
-    worker_environment,
+    sender,
+    worker,
 )
+from chaos.pods import Pod
 from chaos.sender import READY
 from chaos.traffic import TOKEN_MARK
 from chaos.wire import Wire
 from demo.stack import NotInTime, Server
-from worker import crash
 from worker.errors import SettingsError
 from worker.lanes.redis import connect
 
-PREFIX = "chaos:"
-HOME = Path(__file__).parent.parent
-"""Where this package is found; the senders need not start there."""
 WRONG_CLOCKS = ("+3m", "-3m")
-_POINTS = [point for point in crash.POINTS if point not in ("admitted", "resolved")]
-"""Those that a worker passes."""
-_TAIL = 1_000_000
-"""Outcomes that are kept: more than a run has."""
-_READY = '"event": "ready"'
+SENDERS = "senders"
+"""Name of the wire that all senders share; each pod has one of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +69,9 @@ class House:
             stack.enter_context(self.server)
             stack.callback(self.endpoint.stop)
             self.client = stack.enter_context(connect(self.server.url, timeout=5.0))
-            for name in [f"pod-{n}" for n in range(self.size.pods)] + ["senders"]:
+            for name in [f"pod-{n}" for n in range(self.size.pods)] + [SENDERS]:
                 self.wires[name] = stack.enter_context(Wire(self.server.port, seed=self.size.seed))
             self._make_pods()
-            self._make_senders()
             stack.callback(self._end_all)
             self._stack = stack.pop_all()
         return self
@@ -106,13 +99,15 @@ class House:
         self.until(lambda: all(pod.is_ready for pod in self.pods.values()), 60, "all workers are ready")
 
     def start_senders(self) -> None:
-        self._since = time.monotonic() + 1.0
-        for sender in self.senders.values():
-            sender.start()
+        since = time.monotonic() + 1.0
+        for pod in [self._sender(number, since) for number in range(self.size.senders)]:
+            self.senders[pod.name] = pod
+            pod.start()
+        self.until(lambda: all(pod.is_ready for pod in self.senders.values()), 60, "all senders send")
 
     def stop_senders(self) -> None:
-        for sender in self.senders.values():
-            sender.end()
+        for one in self.senders.values():
+            one.end()
         self.until(lambda: all(one.gone for one in self.senders.values()), 45, "all senders have ended")
 
     def stop_workers(self) -> None:
@@ -148,81 +143,32 @@ class House:
     def _make_pods(self) -> None:
         library = faketime_library()
         if library is not None:
-            self.wrong_clock = WRONG_CLOCKS[self.size.seed % 2]
-        for name in (name for name in self.wires if name.startswith("pod")):
-            clock = (library, self.wrong_clock) if library and not self.pods else None
-            self.pods[name] = Pod(name, self.folder, self._launch_worker(name, clock), _READY)
+            self.wrong_clock = WRONG_CLOCKS[self.size.seed % len(WRONG_CLOCKS)]
+        for name, wire in self.wires.items():
+            if name != SENDERS:
+                clock = WrongClock(library, self.wrong_clock) if library and not self.pods else None
+                launch = worker(name, wire.port, self.endpoint.url, self._limits, self.size.seed, clock)
+                self.pods[name] = Pod(name, self.folder, launch, WORKER_READY)
 
-    def _launch_worker(self, name: str, clock: tuple[Path, str] | None) -> Launch:
-        limits = self._limits
-        settings = {
+    def _sender(self, number: int, since: float) -> Pod:
+        order = {
+            "url": f"redis://127.0.0.1:{self.wires[SENDERS].port}/0",
             "prefix": PREFIX,
-            "deadline": limits.deadline,
-            "lease": limits.lease,
-            "entry_expiry": limits.entry_expiry,
-            "max_attempts": limits.max_attempts,
-            "resend_limit": limits.resend_limit,
-            "connect_timeout": 0.5,
-            "threads": 16,
-            "takers": 2,
-            "quantum_signals": 5,
-            "quantum_seconds": 1.0,
-            "sweep_interval": 0.3,
-            "patience": 2.0,
-            "redis_timeout": 1.0,
-            "backoff_base": 0.1,
-            "backoff_cap": 1.0,
-            "retry_after_cap": 2.0,
-            "tail_length": _TAIL,
+            "expiry": self._limits.entry_expiry,
+            "tail": TAIL,
+            "seed": self.size.seed,
+            "me": number,
+            "senders": self.size.senders,
+            "rate": self.size.rate,
+            "since": since,
+            "journal": str(self._journal(number)),
         }
-
-        def launch(life: int) -> tuple[list[str], dict[str, str]]:
-            address = f"redis://127.0.0.1:{self.wires[name].port}/0"
-            environment = worker_environment(address, self.endpoint.url, settings)
-            environment[crash.VARIABLE] = crash_point(self.size.seed, name, life, _POINTS)
-            if clock is None:
-                return worker_command(), environment
-            command, more = with_wrong_clock(worker_command(), *clock)
-            return command, {**environment, **more}
-
-        return launch
-
-    def _make_senders(self) -> None:
-        for number in range(self.size.senders):
-            name = f"sender-{number}"
-            self.senders[name] = Pod(name, self.folder, self._launch_sender(number), READY)
-
-    def _launch_sender(self, number: int) -> Launch:
-        def launch(life: int) -> tuple[list[str], dict[str, str]]:
-            order = {
-                "url": f"redis://127.0.0.1:{self.wires['senders'].port}/0",
-                "prefix": PREFIX,
-                "expiry": self._limits.entry_expiry,
-                "tail": _TAIL,
-                "seed": self.size.seed,
-                "me": number,
-                "senders": self.size.senders,
-                "rate": self.size.rate,
-                "since": self._since,
-                "journal": str(self._journal(number)),
-            }
-            point = crash_point(self.size.seed, f"sender-{number}", life, ["admitted"])
-            return sender_command(order), {"PYTHONPATH": str(HOME), crash.VARIABLE: point}
-
-        return launch
+        return Pod(f"sender-{number}", self.folder, sender(order), READY)
 
     def _end_all(self) -> None:
         """End what still runs, however it is."""
         for pod in (*self.senders.values(), *self.pods.values()):
             pod.discard()
-
-
-def crash_point(seed: int, name: str, life: int, points: list[str]) -> str:
-    """Where this life of a process ends by SIGKILL, if it comes that far; nowhere for most and the first."""
-    chance = random.Random(f"crash/{seed}/{name}/{life}")
-    if life == 1 or chance.random() > 0.4:
-        return ""
-    return f"{chance.choice(points)}:{chance.randint(0, 100)}"
 
 
 def quiet_port() -> int:

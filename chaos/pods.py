@@ -1,10 +1,8 @@
-"""Processes that are started again when they end, as an orchestrator would: workers and senders."""
+"""Processes that are started again when they end, as an orchestrator would."""
 
 from __future__ import annotations
 
-import json
 import signal
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from chaos.history import Exit
-from demo.stack import Process, cli, fetch, free_port
+from demo.stack import Process, fetch
 from worker import crash
 
 Launch: TypeAlias = Callable[[int], tuple[list[str], dict[str, str]]]
@@ -22,40 +20,6 @@ _RESTART = 0.5
 """Seconds before a process that ended is started again."""
 _GRACE = 30.0
 """Seconds a process that was told to stop may take before it is killed, which is then found out."""
-_LIBRARIES = ("/usr/lib", "/usr/lib64")
-# This preload breaks clock_nanosleep with an absolute time, which is how time.sleep sleeps.
-_WRONG_CLOCK = "import threading, time; time.sleep = lambda s: threading.Event().wait(s) and None; "
-
-
-def faketime_library() -> Path | None:
-    """What gives a process a wrong clock; None if Debian's `faketime` is not installed."""
-    found = [path for root in _LIBRARIES for path in Path(root).glob("*/faketime/libfaketime.so.1")]
-    return found[0] if found else None
-
-
-def worker_command() -> list[str]:
-    return cli("worker", "run")
-
-
-def with_wrong_clock(command: list[str], library: Path, offset: str) -> tuple[list[str], dict[str, str]]:
-    """The same Python command with its wall clock off by ``offset`` (``+3m``), its steady clocks right."""
-    python, flag, script, *rest = command
-    environment = {"LD_PRELOAD": str(library), "FAKETIME": offset, "DONT_FAKE_MONOTONIC": "1"}
-    return [python, flag, _WRONG_CLOCK + script, *rest], {**environment, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
-
-
-def worker_environment(redis_url: str, endpoint_url: str, settings: Mapping[str, object]) -> dict[str, str]:
-    return {
-        "SIGNALS_REDIS_URL": redis_url,
-        "SIGNALS_ENDPOINT_URL": endpoint_url,
-        "SIGNALS_METRICS_PORT": str(free_port()),
-        "SIGNALS_LOG_FORMAT": "json",
-        **{f"SIGNALS_{name.upper()}": str(value) for name, value in settings.items()},
-    }
-
-
-def sender_command(order: Mapping[str, object]) -> list[str]:
-    return [sys.executable, "-m", "chaos.sender", json.dumps(order)]
 
 
 @dataclass

@@ -11,7 +11,8 @@ from typing import Any
 from chaos.check import Violation, check
 from chaos.evidence import gather
 from chaos.history import History, Limits
-from chaos.house import PREFIX, House, Size
+from chaos.house import House, Size
+from chaos.launch import PREFIX
 from chaos.plan import ENDPOINT, SERVER, plan
 from chaos.report import figures
 from chaos.storm import Eavesdropper, Storm, Watch
@@ -37,6 +38,11 @@ def run(size: Size, folder: Path, watch: Watch) -> Verdict:
     """
     began, limits = time.monotonic(), Limits()
     with House(size, limits, folder) as house:
+        watch("start", 0, 1)
+        house.start_workers()
+        listener = Eavesdropper(house.server.url)
+        storm = Storm(house, watch)
+        house.start_senders()
         targets = {
             "pod": list(house.pods),
             "wire": list(house.wires),
@@ -44,11 +50,6 @@ def run(size: Size, folder: Path, watch: Watch) -> Verdict:
             SERVER: [SERVER],
             ENDPOINT: [ENDPOINT],
         }
-        watch("start", 0, 1)
-        house.start_workers()
-        listener = Eavesdropper(house.server.url)
-        storm = Storm(house, watch)
-        house.start_senders()
         storm.blow(plan(size.seed, size.seconds, targets))
         storm.heal()
         house.stop_senders()

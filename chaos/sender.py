@@ -30,6 +30,7 @@ from worker.errors import QueueUnavailable, QueueUnusable
 from worker.settings import Settings
 
 READY = "sending"
+"""What it says once it does."""
 _PAUSE = 0.2
 
 

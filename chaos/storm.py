@@ -15,7 +15,8 @@ import redis
 
 from chaos.endpoint import CALM, MOOD, OVERLOAD
 from chaos.history import Deed
-from chaos.house import PREFIX, House
+from chaos.house import House
+from chaos.launch import PREFIX
 from chaos.plan import Fault
 from chaos.traffic import TOKEN_MARK
 from demo.stack import NotInTime

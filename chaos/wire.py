@@ -103,10 +103,13 @@ class Wire:
             self._end(client)
             return
         self._open.add(server)
-        await asyncio.gather(
-            self._pass_on(reader, server, client, answers=False),
-            self._pass_on(answers, client, server, answers=True),
-        )
+        with suppress(
+            asyncio.CancelledError
+        ):  # at the very end; asyncio would write its trace to the terminal
+            await asyncio.gather(
+                self._pass_on(reader, server, client, answers=False),
+                self._pass_on(answers, client, server, answers=True),
+            )
 
     async def _pass_on(
         self,
