@@ -164,9 +164,7 @@ class _Maker:
         return self._item(order.connector, "cancel", "cancel", named)
 
     def cancel_all(self) -> Item:
-        # Of a cold account: on a hot one it would leave nothing to look at.
-        name = f"cold {self._chance.randrange(COLD)}"
-        return self._item(name, "cancelAll", "cancel", {})
+        return self._item(self._connector(), "cancelAll", "cancel", {})
 
     def sync(self) -> Item:
         before, after = self._chance.choice([(0.0, 1.5), (1.5, 2.5), (2.5, 1.0), (1.0, 0.0)])

@@ -46,14 +46,25 @@ def _two_at_once(case: Case, arrivals: list[Arrival]) -> Iterator[Violation]:
 
 
 def _not_dropped(case: Case) -> Iterator[Violation]:
-    """Posted although a cancel or close had been admitted while it was still delayed."""
-    delayed: dict[str, list[tuple[Sent, Record]]] = defaultdict(list)
+    """Posted although a cancel or close was admitted while it still waited.
+
+    What was not due yet waited for certain. Of what was due one may have been in flight, but not two.
+    """
+    posted: dict[str, list[tuple[Arrival, Sent, Record]]] = defaultdict(list)
     for sent, record in case.pairs():
-        if sent.delay and sent.id in case.arrivals:
-            delayed[sent.connector].append((sent, record))
+        if sent.id in case.arrivals:
+            posted[sent.connector].append((case.arrivals[sent.id][0], sent, record))
     for by, cause in case.pairs():
         if by.drops is None or by.delay:
             continue
-        for sent, record in delayed[by.connector]:
-            if record.due_ms > cause.admitted_ms and drops(by, cause, sent, record):
-                yield Violation("not dropped", f"posted although {by.id} meant it", sent.id, sent.connector)
+        meant = [one for one in posted[by.connector] if drops(by, cause, *one[1:])]
+        later = [one for one in meant if one[2].due_ms > cause.admitted_ms]
+        if by.drops == "all":
+            begun_after = (one for one in meant if one not in later and _began_after(one[0], cause))
+            later += sorted(begun_after, key=lambda one: one[0].number)[1:]
+        for _, sent, _ in later:
+            yield Violation("not dropped", f"posted although {by.id} meant it", sent.id, sent.connector)
+
+
+def _began_after(first: Arrival, cause: Record) -> bool:
+    return first.began * 1000 > cause.admitted_ms + 1

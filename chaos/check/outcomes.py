@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 from chaos.check.case import Case, Violation
@@ -10,12 +11,15 @@ from chaos.history import Record, Sent
 DEAD = ("rejected", "expired", "unsent", "unknown")
 DENIALS = ("rejected", "expired", "unsent", "cancelled")
 """Outcomes that say: there is no order."""
+SILENT = "its worker went silent while sending"
+"""What a signal is told to have suffered whose worker let its lease run out."""
 NEVER_DROPPED = ("cancel", "cancelAll", "positionSync")
 
 
 def rules(case: Case) -> Iterator[Violation]:
     for sent, record in case.pairs():
         yield from _one_outcome(case, record)
+        yield from _judged_too_soon(case, record)
         if record.outcome in DENIALS and any(one.may_count for one in case.arrivals.get(record.id, ())):
             yield _of(record, "denied", f"{record.outcome}, but the endpoint may have taken it")
         meaning = _MEANINGS.get(record.outcome or "")
@@ -34,6 +38,18 @@ def _one_outcome(case: Case, record: Record) -> Iterator[Violation]:
     # An answer that came after all settles what had been called unknown.
     if not told or told[-1] != record.outcome or any(one != "unknown" for one in told[:-1]):
         yield _of(record, "two outcomes", f"the stream tells {told}, the record {record.outcome}")
+
+
+def _judged_too_soon(case: Case, record: Record) -> Iterator[Violation]:
+    """A worker counts as silent when its lease has run out, and it had none before the signal was due."""
+    endings = case.endings.get(record.id, [])
+    judged = [one.at_ms for one in endings[:-1] if one.outcome == "unknown"]
+    if record.why == SILENT:
+        judged.append(record.ended_ms or 0)
+    notes = (json.loads(line) for line in record.history)
+    judged += [note["at"] for note in notes if note["why"] == SILENT]
+    if any(at < record.due_ms + case.limits.lease * 1000 for at in judged):
+        yield _of(record, "judged too soon", "its worker was called silent although it held its lease")
 
 
 def _accepted(case: Case, _: Sent, record: Record) -> Iterator[Violation]:

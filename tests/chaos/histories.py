@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from chaos.check.books import HOLDS_ITS_ID
-from chaos.check.outcomes import DEAD
+from chaos.check.outcomes import DEAD, SILENT
 from chaos.history import Arrival, Books, Deed, Ending, Exit, History, Record, Sent, claims_of
 
 START = 1_000_000
@@ -171,7 +171,7 @@ def good() -> World:
     world.signal("before", at=17, key="key 1", order_id=None)
     world.arrival("before", 17.1)
     world.arrival("delayed", 18.1)
-    world.signal("orphan", at=20, outcome="unknown", ended=27)
+    world.signal("orphan", at=20, outcome="unknown", ended=27, why=SILENT)
     world.signal("elsewhere", at=20.2, connector="other acct")
     world.arrival("elsewhere", 20.3)
     world.signal("found", at=30, kind="full", action="closeShort", ended=40)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from chaos.check import check
+from chaos.check.outcomes import SILENT
 from chaos.history import Deed, Ending, Exit
 from tests.chaos.histories import START, World, good
 
@@ -75,6 +77,17 @@ def post_what_was_dropped(world: World) -> None:
     world.arrival("dropped", 19.5)
 
 
+def post_a_whole_lane(world: World) -> None:
+    world.signal("in flight", at=29)
+    world.signal("all", at=30.05, kind="cancel", action="cancelAll", drops="all")
+    world.record("in flight", seq=world.records["found"].seq)
+    world.record("found", seq=world.records["found"].seq + 1)
+    world.record("all", seq=world.records["found"].seq + 1)
+    world.arrive(13, began=START + 30.3, ended=START + 30.4)
+    world.arrival("in flight", 30.1)
+    world.arrival("all", 30.5)
+
+
 BREAKS: dict[str, tuple[Break, str, str | None]] = {
     # never lost
     "an accepted signal is unknown to the ledger": (lose_the_record, "lost", "busy"),
@@ -121,6 +134,21 @@ BREAKS: dict[str, tuple[Break, str, str | None]] = {
     ),
     "two outcomes are told": (lambda w: ended(w, "plain", "accepted", "accepted"), "two outcomes", "plain"),
     "no outcome is told": (lambda w: ended(w, "plain"), "two outcomes", "plain"),
+    "a worker is called silent before its lease is over": (
+        lambda w: w.record("orphan", ended_ms=1_000_025_000),
+        "judged too soon",
+        "orphan",
+    ),
+    "a close is judged before its lease is over": (
+        lambda w: w.record("again", history=(json.dumps({"at": 1_000_006_000, "why": SILENT}),)),
+        "judged too soon",
+        "again",
+    ),
+    "a late answer to what was judged too soon": (
+        lambda w: ended(w, "plain", "unknown", "accepted"),
+        "judged too soon",
+        "plain",
+    ),
     "accepted, but never received": (lambda w: w.arrivals.pop(0), "accepted of nothing", "plain"),
     "accepted, but never confirmed": (
         lambda w: w.arrive(1, text="fine"),
@@ -192,6 +220,7 @@ BREAKS: dict[str, tuple[Break, str, str | None]] = {
     ),
     "two of an account at once": (overlap, "two at once", "busy"),
     "posted although it was cancelled in time": (post_what_was_dropped, "not dropped", "dropped"),
+    "posted although all was cancelled": (post_a_whole_lane, "not dropped", "found"),
     # never early, never stale
     "posted before it is due": (
         lambda w: w.arrive(11, began=START + 17.9, ended=START + 17.95),
@@ -284,8 +313,17 @@ def test_every_rule_is_broken_once() -> None:
     assert rules == {rule for _, rule, _ in BREAKS.values()}
 
 
+def answer_late(world: World) -> None:
+    world.record("elsewhere", ended_ms=1_000_028_000)
+    ended(world, "elsewhere", "unknown", "accepted")
+
+
 EXCUSES: dict[str, Break] = {
-    "an answer that came after all": lambda w: ended(w, "plain", "unknown", "accepted"),
+    "an answer that came after all": answer_late,
+    "a cancel of all comes while one is in flight": lambda w: (
+        w.signal("all", at=30.05, kind="cancel", action="cancelAll", drops="all"),
+        w.arrival("all", 31),
+    ),
     "a close that the endpoint took twice": lambda w: w.arrive(5, ended=START + 5.2, status=200, text="ok"),
     "an id that was freed is used again": lambda w: (
         w.signal("second", at=35, order_id="order late"),
