@@ -5,10 +5,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate pyproject.toml requirements/build.in
-SOURCES := worker producers demo tests benchmarks
+SOURCES := worker producers demo tests benchmarks chaos
+
+CHAOS_SECONDS ?= 20
+CHAOS_SEED ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-unit lint format docs docs-check lock bench-fanout bench-delays bench-isolation test-mutation dev clean
+.PHONY: help demo run chaos test test-unit test-mutation lint format docs docs-check lock dev clean \
+	bench-fanout bench-delays bench-isolation
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -20,6 +24,10 @@ demo:  ## Send a day's traffic through a complete stack and check how every sign
 run:  ## Keep a server, a worker and an endpoint running to try things out
 	@$(PYTHON) demo/bootstrap.py $(VENV) demo
 	@$(BIN)/python -m demo.run
+
+chaos:  ## Let a storm blow over a complete stack and check every signal; CHAOS_SECONDS=600 CHAOS_SEED=7
+	@$(PYTHON) demo/bootstrap.py $(VENV) demo
+	@$(BIN)/python -m chaos --seconds $(CHAOS_SECONDS) $(if $(CHAOS_SEED),--seed $(CHAOS_SEED))
 
 dev:  ## Make the environment that tests and linters need
 	@$(PYTHON) demo/bootstrap.py $(VENV) dev

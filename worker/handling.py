@@ -69,32 +69,27 @@ class Handler:
         try:
             return self._judge(job, self._attempt(job))
         except InvalidSignal as error:
-            return self._unposted(job, Outcome.INVALID, str(error))
-        except Expired:
-            return self._unposted(job, Outcome.EXPIRED, "expired before it could be posted")
-
-    def _unposted(self, job: Job, outcome: Outcome, why: str) -> Settlement:
-        # This attempt made no order; an earlier one still may have.
-        outcome = Outcome.UNKNOWN if job.head.unknowns else outcome
-        return Settlement(job.head, outcome, why, more=self._more(job))
+            # This attempt made no order; an earlier one still may have.
+            outcome = Outcome.UNKNOWN if job.head.unknowns else Outcome.INVALID
+            return Settlement(job.head, outcome, str(error), more=self._more(job))
 
     def _attempt(self, job: Job) -> Attempt:
         head = job.head
         if head.orphan:
             return Attempt(Verdict.UNKNOWN, "its worker went silent while sending", 0.0)
         body = self._compose(head)
-        started = self._clock()
-        now_ms = job.redis_now_ms(started)
-        if head.expires_ms is not None and now_ms > head.expires_ms:
-            raise Expired
+        if not self._may_begin(job):
+            return Attempt(None, "withheld", 0.0)
+        now_ms = job.redis_now_ms(self._clock())
         attempt = self._poster.post(body, may_begin=lambda: self._may_begin(job))
         if attempt.verdict is not None:
             self._observer.attempted(head, attempt, late=max(0.0, now_ms - head.due_ms) / 1000)
         return attempt
 
     def _may_begin(self, job: Job) -> bool:
-        # Asked with the connection open and not a byte sent: a worker that was suspended meanwhile must not
-        # send under a lease that may be another's, nor an entry that has become stale.
+        # Asked again with the connection open and not a byte sent: a worker that was suspended meanwhile must
+        # not send under a lease that may be another's, nor an entry that has become stale. Whether it has is
+        # Redis' to say, at the next checkout: after a long outage the bound known here is far ahead.
         now = self._clock()
         if self._stopping() or now + self._poster.deadline > job.asked_at + self._pace.lease:
             return False
@@ -153,7 +148,3 @@ def _class_of(head: Head) -> ActionClass:
         return ActionClass(head.action_class)
     except ValueError:
         return ActionClass.ENTRY
-
-
-class Expired(Exception):
-    """The signal became stale between its checkout and its POST."""

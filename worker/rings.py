@@ -38,7 +38,11 @@ def make_app(redis_url: str, prefix: str, *, horizon: float = 60.0, timeout: flo
     app = Celery("signals", broker=_broker(address), set_as_current=False, fixups=[])
     app.amqp.Connection = _Connection
     app.conf.update(
-        task_queues=[Queue(name, Exchange(name), routing_key=name) for name in (RING_QUEUE, WAKE_QUEUE)],
+        # Not declared: bindings are read by nobody, and writing them ends a worker while memory is full.
+        task_queues=[
+            Queue(name, Exchange(name), routing_key=name, no_declare=True)
+            for name in (RING_QUEUE, WAKE_QUEUE)
+        ],
         task_default_queue=RING_QUEUE,
         task_create_missing_queues=False,
         task_serializer="json",

@@ -7,11 +7,11 @@ import signal
 import time
 from pathlib import Path
 
+from chaos.wire import Wire
 from demo.stack import Server, eventually
 from producers import SignalProducer
 from tests.acceptance.conftest import Ledger
 from tests.conftest import Workers
-from tests.proxy import LossyProxy
 from worker.lanes.redis import connect
 from worker.paper import PaperServer
 from worker.settings import Settings
@@ -38,19 +38,18 @@ def arrived(paper: PaperServer) -> list[str | None]:
 def test_connections_that_are_forgotten(workers: Workers, server: Server, prefix: str) -> None:
     with (
         PaperServer() as paper,
-        LossyProxy(server.port) as proxy,
+        Wire(server.port) as wire,
         SignalProducer(settings=Settings(redis_url=server.url, prefix=prefix)) as near,
         SignalProducer(
-            settings=Settings(redis_url=f"redis://127.0.0.1:{proxy.port}", prefix=prefix, redis_patience=30)
+            settings=Settings(redis_url=f"redis://127.0.0.1:{wire.port}", prefix=prefix, redis_patience=30)
         ) as far,
     ):
-        worker = workers.start(paper.webhook_url, redis_url=f"redis://127.0.0.1:{proxy.port}/0")
+        worker = workers.start(paper.webhook_url, redis_url=f"redis://127.0.0.1:{wire.port}/0")
         far.send(order(0))
         eventually(lambda: len(paper.receipts) == 1, within=10, what="it works")
         for number, producer in enumerate((near, far), start=1):
             # when: all connections are dead without a word; new ones work
-            proxy.freeze()
-            proxy.thaw()
+            wire.forget()
             # then
             producer.send(order(number))
             eventually(
@@ -65,7 +64,7 @@ def test_a_name_that_leads_to_another_server(workers: Workers, prefix: str, tmp_
     with (
         Server(tmp_path / "one", **prompt) as old,
         Server(tmp_path / "two", replicaof=f"127.0.0.1 {old.port}") as new,
-        LossyProxy(old.port) as name,
+        Wire(old.port) as name,
         connect(old.url) as one,
         connect(new.url) as two,
         PaperServer() as paper,
