@@ -20,6 +20,7 @@ from chaos.history import (
     Exit,
     History,
     Limits,
+    Pause,
     Record,
     Sent,
     key_claim,
@@ -40,6 +41,7 @@ def gather(
     journals: Sequence[Path],
     receipts: Sequence[Receipt],
     deeds: Sequence[Deed],
+    pauses: Sequence[Pause],
     exits: Sequence[Exit],
     sick: Sequence[str],
     leaks: Iterable[str],
@@ -56,6 +58,7 @@ def gather(
         records=ledger.records(),
         endings=ledger.endings(),
         deeds=tuple(deeds),
+        pauses=tuple(pauses),
         exits=tuple(exits),
         books=ledger.books(),
         sick=tuple(sick),
@@ -209,7 +212,7 @@ class _Ledger:
         return {field.decode(): int(value) for field, value in raw.items()}
 
     def _sizes(self) -> Iterator[tuple[str, int]]:
-        for name in ("lanes", "rung", "wakeups", "calendar", "armed"):
+        for name in ("lanes", "rung", "wakeups", "halted", "calendar", "armed"):
             yield name, int(self._client.zcard(f"{self._prefix}{name}"))
         yield "leases", int(self._client.hlen(f"{self._prefix}leases"))
         for name in self._names("lane:"):

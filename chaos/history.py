@@ -150,6 +150,23 @@ class Deed:
 
 
 @dataclass(frozen=True, slots=True)
+class Pause:
+    """Signals that a person held back. Nothing that it covers goes out from ``returned`` to ``released``."""
+
+    scope: str
+    """``all``, ``entries``, ``all:<connector>`` or ``entries:<connector>``."""
+    asked: float
+    returned: float
+    released: float
+    over: float
+    """When the command that took it off had returned."""
+
+    def covers(self, connector: str, action_class: str) -> bool:
+        kind, colon, whose = self.scope.partition(":")
+        return (not colon or whose == connector) and (kind == "all" or action_class == "entry")
+
+
+@dataclass(frozen=True, slots=True)
 class Exit:
     """How a worker process ended, and what it had been told to do."""
 
@@ -185,6 +202,7 @@ class History:
     records: tuple[Record, ...] = ()
     endings: tuple[Ending, ...] = ()
     deeds: tuple[Deed, ...] = ()
+    pauses: tuple[Pause, ...] = ()
     exits: tuple[Exit, ...] = ()
     books: Books = Books()
     sick: tuple[str, ...] = ()

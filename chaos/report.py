@@ -45,6 +45,7 @@ def figures(history: History, *, seed: int, seconds: float, wrong_clock: str) ->
         "workers_crashed_at_a_point": ends["pod", "crash"],
         "senders_killed": ends["sender", "kill"] + ends["sender", "crash"],
         "server_restarts": deeds["kill server"] + deeds["restart server"],
+        "pauses": len(history.pauses),
         "deeds": dict(sorted(deeds.items())),
     }
 
@@ -66,7 +67,7 @@ def show(console: Console, numbers: dict[str, Any], violations: Sequence[Violati
         return
     console.print(
         f"[bold green]✓[/] {numbers['signals']} signals, each with one outcome and that a true one:"
-        " none twice, none lost, none early, none out of order."
+        " none twice, none lost, none early, none out of order, none while it was paused."
     )
 
 

@@ -13,9 +13,11 @@ from chaos.evidence import gather
 from chaos.history import History, Limits
 from chaos.house import House, Size
 from chaos.launch import PREFIX
+from chaos.operator import Operator
 from chaos.plan import ENDPOINT, SERVER, plan
 from chaos.report import figures
 from chaos.storm import Eavesdropper, Storm, Watch
+from chaos.traffic import connectors
 
 WORKED_OFF_WITHIN = 60.0
 """Seconds, and a tenth of the storm, that the house has to work off what was left."""
@@ -43,6 +45,7 @@ def run(size: Size, folder: Path, watch: Watch) -> Verdict:
         listener = Eavesdropper(house.server.url)
         storm = Storm(house, watch)
         house.start_senders()
+        operator = Operator(house.server.url, size.seed, connectors(), limits)
         targets = {
             "pod": list(house.pods),
             "wire": list(house.wires),
@@ -51,6 +54,7 @@ def run(size: Size, folder: Path, watch: Watch) -> Verdict:
             ENDPOINT: [ENDPOINT],
         }
         storm.blow(plan(size.seed, size.seconds, targets))
+        operator.stop()
         storm.heal()
         house.stop_senders()
         storm.work_off(WORKED_OFF_WITHIN + size.seconds / 10)
@@ -65,6 +69,7 @@ def run(size: Size, folder: Path, watch: Watch) -> Verdict:
             journals=house.journals(),
             receipts=house.endpoint.receipts,
             deeds=storm.deeds,
+            pauses=operator.pauses,
             exits=[one for pod in (*house.pods.values(), *house.senders.values()) for one in pod.exits],
             sick=sick,
             leaks=[*leaks, *listener.leaks],

@@ -22,7 +22,7 @@ from chaos.traffic import TOKEN_MARK
 from demo.stack import NotInTime
 from worker.lanes.redis import connect
 
-INDEXES = ("lanes", "rung", "wakeups", "leases", "calendar", "armed")
+INDEXES = ("lanes", "rung", "wakeups", "halted", "leases", "calendar", "armed")
 MESSAGES = ("rings", "wakes")
 _TICK = 0.05
 

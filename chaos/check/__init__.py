@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chaos.check import books, order, outcomes, posts, times, told
+from chaos.check import books, obeyed, order, outcomes, posts, times, told
 from chaos.check.case import Case, Violation
 from chaos.history import History
 
@@ -12,4 +12,4 @@ __all__ = ["Case", "Violation", "check"]
 def check(history: History) -> list[Violation]:
     """Everything that is not as it was promised."""
     case = Case(history)
-    return [one for part in (told, posts, outcomes, order, times, books) for one in part.rules(case)]
+    return [one for part in (told, posts, outcomes, order, times, obeyed, books) for one in part.rules(case)]

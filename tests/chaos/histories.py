@@ -9,7 +9,7 @@ from typing import Any
 
 from chaos.check.books import HOLDS_ITS_ID
 from chaos.check.outcomes import DEAD, SILENT
-from chaos.history import Arrival, Books, Deed, Ending, Exit, History, Record, Sent, claims_of
+from chaos.history import Arrival, Books, Deed, Ending, Exit, History, Pause, Record, Sent, claims_of
 
 START = 1_000_000
 """Seconds; the run takes a minute from here."""
@@ -23,6 +23,7 @@ class World:
     records: dict[str, Record] = field(default_factory=dict)
     arrivals: list[Arrival] = field(default_factory=list)
     deeds: list[Deed] = field(default_factory=list)
+    pauses: list[Pause] = field(default_factory=list)
     exits: list[Exit] = field(default_factory=list)
     sick: list[str] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
@@ -115,6 +116,7 @@ class World:
             records=tuple(self.records.values()),
             endings=tuple(self._endings() if self.endings is None else self.endings),
             deeds=tuple(self.deeds),
+            pauses=tuple(self.pauses),
             exits=tuple(self.exits),
             books=replace(self._books(), **self.books),
             sick=tuple(self.sick),

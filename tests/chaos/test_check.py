@@ -10,7 +10,7 @@ import pytest
 
 from chaos.check import check
 from chaos.check.outcomes import SILENT
-from chaos.history import Deed, Ending, Exit
+from chaos.history import Deed, Ending, Exit, Pause
 from tests.chaos.histories import START, World, good
 
 Break = Callable[[World], object]
@@ -60,6 +60,18 @@ def post_a_close_without_end(world: World) -> None:
     for n in range(4):
         world.arrival("found", 31 + n, None)
     world.record("found", attempts=5, unknowns=4)
+
+
+def hold(world: World, scope: str, began: float, ended: float) -> None:
+    times = (START + began - 0.6, START + began - 0.5, START + ended, START + ended + 0.1)
+    world.pauses.append(Pause(scope, *times))
+
+
+def overtake(world: World) -> None:
+    world.signal("held", at=32, connector="other acct")
+    world.signal("leaves", at=32.2, connector="other acct", kind="full", action="closeShort")
+    world.arrival("leaves", 32.4)
+    world.arrival("held", 33.5)
 
 
 def swap_two(world: World) -> None:
@@ -221,6 +233,19 @@ BREAKS: dict[str, tuple[Break, str, str | None]] = {
     "two of an account at once": (overlap, "two at once", "busy"),
     "posted although it was cancelled in time": (post_what_was_dropped, "not dropped", "dropped"),
     "posted although all was cancelled": (post_a_whole_lane, "not dropped", "found"),
+    "an exit goes before an entry that nobody holds": (overtake, "out of order", "held"),
+    "an exit goes before an entry while all is held": (
+        lambda w: (overtake(w), hold(w, "all", 31.0, 32.3)),
+        "out of order",
+        "held",
+    ),
+    # obeyed
+    "posted while all was paused": (lambda w: hold(w, "all", 20.0, 21.0), "disobeyed", "elsewhere"),
+    "an entry posted while entries were paused": (
+        lambda w: hold(w, "entries", 20.0, 21.0),
+        "disobeyed",
+        "elsewhere",
+    ),
     # never early, never stale
     "posted before it is due": (
         lambda w: w.arrive(11, began=START + 17.9, ended=START + 17.95),
@@ -304,9 +329,9 @@ def test_every_rule_is_broken_once() -> None:
     import inspect
     import re
 
-    from chaos.check import books, order, outcomes, posts, times, told
+    from chaos.check import books, obeyed, order, outcomes, posts, times, told
 
-    source = "".join(map(inspect.getsource, (told, posts, outcomes, order, times, books)))
+    source = "".join(map(inspect.getsource, (told, posts, outcomes, order, times, obeyed, books)))
     rules = set(re.findall(r'Violation\(\s*"([^"]+)"', source)) | set(
         re.findall(r'_of\(\w+, "([^"]+)"', source)
     )
@@ -319,6 +344,17 @@ def answer_late(world: World) -> None:
 
 
 EXCUSES: dict[str, Break] = {
+    "an exit overtakes an entry while entries are held": lambda w: (
+        overtake(w),
+        hold(w, "entries:other acct", 31.0, 33.0),
+    ),
+    "another account is posted while one is held": lambda w: hold(w, "all:acct", 20.0, 21.0),
+    "an exit is posted while entries are held": lambda w: hold(w, "entries", 30.0, 31.0),
+    "a pause that was being noted": lambda w: hold(w, "all", 20.7, 21.0),
+    "posted by a worker that stood still meanwhile": lambda w: (
+        hold(w, "all", 20.0, 21.0),
+        w.deeds.append(Deed("suspend worker", "pod-1", START + 18, START + 20.1)),
+    ),
     "an answer that came after all": answer_late,
     "a cancel of all comes while one is in flight": lambda w: (
         w.signal("all", at=30.05, kind="cancel", action="cancelAll", drops="all"),
