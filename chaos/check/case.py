@@ -30,7 +30,7 @@ CAUSES = {
     "endpoint down": "endpoint gone while sending",
 }
 """Deeds that can leave the fate of an attempt open although the endpoint did nothing odd, likeliest first."""
-AFTERMATH = 5.0
+_AFTERMATH = 5.0
 """Seconds beyond the lease until the last consequence of a deed is written down."""
 
 
@@ -107,7 +107,7 @@ class Case:
         endings = self.endings.get(record.id)
         if not endings or arrival.began * 1000 < endings[0].at_ms:
             return False
-        lease = self.limits.lease + AFTERMATH
+        lease = self.limits.lease + _AFTERMATH
         return bool(self.deeds_between(endings[0].at_ms / 1000 - lease, arrival.began, SUSPENSIONS))
 
     def cause_of_doubt(self, record: Record) -> str | None:
@@ -120,7 +120,7 @@ class Case:
         ):
             return "answer slow"
         end = (record.ended_ms or 0) / 1000
-        begin = end - self.limits.lease - AFTERMATH
+        begin = end - self.limits.lease - _AFTERMATH
         if any(
             one.id is None and one.connector in ("", record.connector) and begin <= one.began <= end
             for one in self.history.arrivals

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from chaos.check.case import AFTERMATH, SUSPENSIONS, Case, Violation
+from chaos.check.case import SUSPENSIONS, Case, Violation
 from chaos.history import Arrival, Pause, Record
+
+_WAKING = 1.0
+"""Seconds within which a worker that stood still sends what it was about to send."""
 
 
 def rules(case: Case) -> Iterator[Violation]:
@@ -21,9 +24,13 @@ def rules(case: Case) -> Iterator[Violation]:
 def _disobeys(case: Case, one: Arrival, pause: Pause) -> bool:
     if not pause.returned + case.limits.lateness < one.began < pause.released:
         return False
-    # A worker that stood still between its last look and its first byte: a stated limit.
-    since = pause.returned - case.limits.lease - AFTERMATH
-    return not case.deeds_between(since, one.began, SUSPENSIONS)
+    # A worker that stood still between its last look and its first byte, and has just woken: a stated limit.
+    return not any(
+        deed.kind in SUSPENSIONS
+        and deed.began < pause.returned
+        and deed.ended <= one.began < deed.ended + _WAKING
+        for deed in case.history.deeds
+    )
 
 
 def _violation(one: Arrival, record: Record, pause: Pause) -> Violation:

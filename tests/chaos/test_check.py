@@ -241,6 +241,14 @@ BREAKS: dict[str, tuple[Break, str, str | None]] = {
     ),
     # obeyed
     "posted while all was paused": (lambda w: hold(w, "all", 20.0, 21.0), "disobeyed", "elsewhere"),
+    "posted long after a worker stood still": (
+        lambda w: (
+            hold(w, "all", 20.0, 21.0),
+            w.deeds.append(Deed("suspend worker", "pod-1", START + 17, START + 19)),
+        ),
+        "disobeyed",
+        "elsewhere",
+    ),
     "an entry posted while entries were paused": (
         lambda w: hold(w, "entries", 20.0, 21.0),
         "disobeyed",
@@ -353,7 +361,7 @@ EXCUSES: dict[str, Break] = {
     "a pause that was being noted": lambda w: hold(w, "all", 20.7, 21.0),
     "posted by a worker that stood still meanwhile": lambda w: (
         hold(w, "all", 20.0, 21.0),
-        w.deeds.append(Deed("suspend worker", "pod-1", START + 18, START + 20.1)),
+        w.deeds.append(Deed("suspend worker", "pod-1", START + 18, START + 20.2)),
     ),
     "an answer that came after all": answer_late,
     "a cancel of all comes while one is in flight": lambda w: (
