@@ -14,6 +14,7 @@ from urllib.parse import quote
 from celery import Celery
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
+from kombu.transport.virtual import base
 
 from worker import crash
 from worker.lanes.address import Address, parse
@@ -105,6 +106,13 @@ class _Connection(Connection):
     def ensure_connection(self, *arguments: Any, **named: Any) -> Any:
         pauses = {"interval_start": 1, "interval_step": 1, "interval_max": 2}
         return super().ensure_connection(*arguments, **{**named, **pauses})  # type: ignore[no-untyped-call]
+
+
+def _write_no_file(*_: object, **__: object) -> None:
+    """Stands in for kombu's emergency dump: at every outage it would leave the rings in hand in a file."""
+
+
+setattr(base, "emergency_dump_state", _write_no_file)  # noqa: B010 - kombu does not say that it may be set
 
 
 class CeleryBell:

@@ -40,6 +40,21 @@ class TestAdmit:
             "conflict",
         ]
 
+    def test_each_close_drops_the_delayed_opens_before_it(self, desk: Desk) -> None:
+        # given: a close that falls due, before an open that does not
+        close = {"action": "closeLong", "action_class": "full", "drops": "openLong"}
+        early, opened = signal(delay_ms=1, **close), signal(delay_ms=60_000)
+        desk.admit(early, opened)
+        desk.until(desk.redis_ms() + 3)
+        # when: the same call brings that one into its lane and takes a further close in
+        desk.admit(signal(**close))
+        assert desk.record(opened.id).get("outcome") == "cancelled"
+        # and: one batch closes, opens, closes and opens
+        between, kept = signal(delay_ms=60_000), signal(delay_ms=60_000)
+        desk.admit(signal(**close), between, signal(**close), kept)
+        outcomes = [desk.record(one.id).get("outcome") for one in (between, kept)]
+        assert outcomes == ["cancelled", None]
+
     def test_ids_are_scoped_by_connector_and_kind(self, desk: Desk) -> None:
         statuses = desk.admit(
             signal("a", order_id="x"),

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
+from pathlib import Path
+
 import pytest
 from kombu.exceptions import OperationalError
+from kombu.transport.virtual import base
 from kombu.utils import functional
 
 from demo.stack import free_port
@@ -18,3 +23,11 @@ def test_a_broker_that_is_away_is_looked_for_every_two_seconds(monkeypatch: pyte
         connection.ensure_connection(lambda _error, pause: pauses.append(pause), 8)
     assert len(pauses) == 8
     assert max(pauses) <= 2
+
+
+def test_rings_that_cannot_be_given_back_leave_no_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    base.emergency_dump_state([{"body": "rings"}], stderr=io.StringIO())
+    assert list(tmp_path.iterdir()) == []

@@ -64,6 +64,7 @@ end
 
 local items = {}
 local seq = call('INCRBY', P .. 'seq', #A.items) - #A.items
+batch_from = seq + 1
 for i, item in ipairs(A.items) do
   if call('EXISTS', signal_key(item.id)) == 1 then
     items[i] = repeat_answer(item.id)

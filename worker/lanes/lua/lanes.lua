@@ -6,7 +6,8 @@ local function later_member(rec) return string.format('%016.0f', rec.seq) .. rec
 local function later_id(member) return string.match(member, ' (%S+)$') or '' end
 local function later_action(member) return string.match(member, '^%d+(%a+) ') or '' end
 
-local swept = {}  -- lane -> what has been dropped from its calendar in this call
+local batch_from = math.huge  -- sequence numbers from here on were given out in this call
+local swept = {}  -- lane -> what was dropped from its calendar in this call -> by which sequence number
 
 local function delay(rec)
   swept[rec.connector] = nil
@@ -70,11 +71,13 @@ local function supersede(by)
   if by.drops == 'all' then
     drop_lane(by)
   end
-  -- A batch of closes must not look through a long calendar once for each.
+  -- A batch of closes must not look through a long calendar once for each: what came before the batch is gone
+  -- after the first, and what is delayed in it makes them look again.
   local done = swept[by.connector] or {}
   swept[by.connector] = done
-  if done[by.drops] then return end
-  done[by.drops] = true
+  local last = done[by.drops] or -1
+  if by.seq <= last or last >= batch_from then return end
+  done[by.drops] = by.seq
   for _, member in ipairs(call('ZRANGE', later_key(by.connector), 0, -1)) do
     local action = later_action(member)
     if action == by.drops or (by.drops == 'all' and not NEVER_DROPPED[action]) then
