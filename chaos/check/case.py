@@ -91,6 +91,16 @@ class Case:
             if deed.began <= ended and deed.ended >= began and (kinds is None or deed.kind in kinds)
         ]
 
+    def may_overtake(self, record: Record, until: float) -> bool:
+        """Whether entries, and only they, were held while this signal, which is none, waited."""
+        return record.action_class != "entry" and any(
+            pause.asked <= until
+            and pause.over >= record.due_ms / 1000
+            and pause.covers(record.connector, "entry")
+            and not pause.covers(record.connector, "full")
+            for pause in self.history.pauses
+        )
+
     def is_doubtful(self, record: Record) -> bool:
         """Whether the ledger itself noted, at any time, that an attempt's fate is open."""
         return (

@@ -28,23 +28,12 @@ def _out_of_order(case: Case, arrivals: list[Arrival]) -> Iterator[Violation]:
             text = f"arrival {one.number} after {before.id}, which comes later"
             yield Violation("out of order", text, record.id, record.connector)
         furthest = _further(furthest, record)
-        if not _may_overtake(case, one, record):
+        if not case.may_overtake(record, one.began):
             furthest_in_turn = _further(furthest_in_turn, record)
 
 
 def _further(one: Record | None, other: Record) -> Record:
     return other if one is None or other.place > one.place else one
-
-
-def _may_overtake(case: Case, one: Arrival, record: Record) -> bool:
-    """Whether entries were held while this signal, which is none, waited for its POST."""
-    return record.action_class != "entry" and any(
-        pause.asked <= one.began
-        and pause.over >= record.due_ms / 1000
-        and pause.covers(record.connector, "entry")
-        and not pause.covers(record.connector, "full")
-        for pause in case.history.pauses
-    )
 
 
 def _two_at_once(case: Case, arrivals: list[Arrival]) -> Iterator[Violation]:

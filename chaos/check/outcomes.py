@@ -66,7 +66,11 @@ def _rejected(case: Case, _: Sent, record: Record) -> Iterator[Violation]:
 def _cancelled(case: Case, sent: Sent, record: Record) -> Iterator[Violation]:
     by = record.why.rpartition(" ")[2]
     dropper, cause = case.sent.get(by), case.records.get(by)
-    if dropper is None or cause is None or not drops(dropper, cause, sent, record):
+    if dropper is None or cause is None:
+        meant = False
+    else:
+        meant = drops(dropper, cause, sent, record) or _overtaken(case, dropper, cause, sent, record)
+    if not meant:
         yield _of(record, "cancelled by nobody", f"“{record.why}”, which does not mean it")
 
 
@@ -77,6 +81,15 @@ def drops(by: Sent, cause: Record, sent: Sent, record: Record) -> bool:
     if by.drops == "order":
         return sent.order_id is not None and sent.order_id == by.target
     return by.drops in ("all", sent.action)
+
+
+def _overtaken(case: Case, by: Sent, cause: Record, sent: Sent, record: Record) -> bool:
+    """Whether an open would have come to stand behind its own close, which went before it in a pause."""
+    return (
+        by.drops == sent.action
+        and record.place < cause.place
+        and case.may_overtake(cause, (record.ended_ms or 0) / 1000)
+    )
 
 
 def _expired(_: Case, __: Sent, record: Record) -> Iterator[Violation]:

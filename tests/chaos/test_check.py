@@ -74,6 +74,15 @@ def overtake(world: World) -> None:
     world.arrival("held", 33.5)
 
 
+def drop_overtaken(world: World) -> None:
+    """A delayed close finds an open before it in its lane that was admitted after it."""
+    close = {"kind": "full", "action": "closeLong", "drops": "openLong", "connector": "other acct"}
+    world.signal("close", at=32, delay=1.0, **close)
+    world.signal("open", at=32.5, connector="other acct", outcome="cancelled", ended=33.2, attempts=0)
+    world.record("open", why="dropped by closeLong close")
+    world.arrival("close", 33.3)
+
+
 def swap_two(world: World) -> None:
     world.arrive(1, began=START + 3.7, ended=START + 3.8)
 
@@ -194,6 +203,7 @@ BREAKS: dict[str, tuple[Break, str, str | None]] = {
         "expired too soon",
         "late",
     ),
+    "cancelled by a close that had not overtaken it": (drop_overtaken, "cancelled by nobody", "open"),
     "given up too soon": (lambda w: w.record("stuck", attempts=2), "gave up too soon", "stuck"),
     "unknown without a cause": (lambda w: w.exits.clear(), "unknown without cause", "orphan"),
     "unknown although the endpoint answered well": (
@@ -352,6 +362,10 @@ def answer_late(world: World) -> None:
 
 
 EXCUSES: dict[str, Break] = {
+    "an open is dropped by a close that overtook it": lambda w: (
+        drop_overtaken(w),
+        hold(w, "entries", 32.0, 34.0),
+    ),
     "an exit overtakes an entry while entries are held": lambda w: (
         overtake(w),
         hold(w, "entries:other acct", 31.0, 33.0),
