@@ -65,6 +65,8 @@ class Terms:
     """How long clientOrderIds and idempotency keys are remembered, from admission."""
     max_age: float | None = None
     """Overrides how long after its due time a signal may be posted."""
+    needs_token: bool = False
+    """Nobody knows an account's token but its signals."""
     in_order: bool = False
     """No signal is taken after one of its connector was refused because too many wait; for senders who will
     send that one again. Otherwise exits and cancels still find room when entries do not."""
@@ -155,6 +157,8 @@ def _signal(source: object, rules: Rules) -> Signal:
 
 def _admission(signal: Signal, id_: str, key: str | None, terms: Terms) -> Admission:
     body = stored(signal)
+    if terms.needs_token and not signal.connector_token:
+        raise InvalidSignal("`connectorToken` is required")  # without one no worker could post it
     # The worker holds the stored form against the same limit: refuse now what it would refuse then.
     if len(body) > terms.rules.max_bytes:
         raise InvalidSignal(f"the signal has {len(body)} bytes, the limit is {terms.rules.max_bytes}")

@@ -40,7 +40,7 @@ def interrupted(error: QueueUnavailable | QueueUnusable, receipts: Sequence[Rece
     """The error for a send that ``error`` cut short after ``receipts``."""
     reason = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, QueueUnavailable):
-        reason += " (is SIGNALS_REDIS_URL right, and does it run?)"
+        reason += " (is SIGNALS_REDIS_URL right?)"
     rest = f"{len(receipts)} signals have their receipts, the others" if receipts else "what was sent"
     text = (
         f"{reason}; {rest} may or may not have been taken: sending again is safe with the same"

@@ -153,6 +153,7 @@ class SignalProducer:
             policy=settings.policy(),
             window=checked_seconds("dedup_window", dedup_window) or settings.dedup_window,
             max_age=checked_seconds("max_age", max_age),
+            needs_token=True,
             in_order=in_order,
             platform_delays=settings.platform_delays,
         )

@@ -14,6 +14,7 @@ from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from prometheus_client import CollectorRegistry
 
 from worker import crash, steps, tasks
+from worker.accounts import read_accounts
 from worker.belfry import Belfry
 from worker.contract import Rules, parse, wire
 from worker.delivery import Courier
@@ -55,6 +56,8 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         """Raises SettingsError or QueueUnusable if it must not start."""
         self._settings = settings
+        if settings.accounts_file is not None:
+            read_accounts(settings.accounts_file)  # a pause of a group must not be when it is found to be bad
         client = connect(settings.redis_url, timeout=settings.redis_timeout)
         self._probe_client = connect(settings.redis_url, timeout=min(1.0, settings.redis_timeout))
         require_safe_server(client, settings)

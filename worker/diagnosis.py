@@ -6,7 +6,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 
-from redis.exceptions import AuthenticationError, InvalidResponse, NoPermissionError
+from redis.exceptions import AuthenticationError, InvalidResponse, NoPermissionError, OutOfMemoryError
 from redis.exceptions import TimeoutError as RedisTimeout
 
 _Kinds = type[BaseException] | tuple[type[BaseException], ...]
@@ -18,6 +18,7 @@ _TIMEOUT = "no answer in time"
 # The first kind that is found anywhere in the chain of causes tells.
 _REDIS: tuple[tuple[_Kinds, str], ...] = (
     (AuthenticationError, "it refuses the user or password of SIGNALS_REDIS_URL, or there is none in it"),
+    (OutOfMemoryError, "its memory is full (maxmemory): make room, or allow it more"),
     (InvalidResponse, "what answers there is not Redis"),
     (ssl.SSLCertVerificationError, "its certificate is not trusted: ?ssl_ca_certs=FILE says whom to trust"),
     (ssl.SSLError, "it does not speak TLS: redis:// instead of rediss://"),

@@ -125,11 +125,13 @@ class Dispatcher:
     def _take(self, names: Sequence[str], places: int) -> None:
         if self.in_flight == places:
             self._progress_at = self._clock()  # nothing was in flight before: there was nothing to progress
-        self._checkout(names, f"{self._name}.{next(self._calls)}")
+        self._checkout(names, f"{self._name}.{next(self._calls)}", self._clock())
 
-    def _checkout(self, names: Sequence[str], token: str) -> None:
-        """Lease lanes, one place each has been taken for, and hand their heads to the posting threads."""
-        asked_at = self._clock()
+    def _checkout(self, names: Sequence[str], token: str, asked_at: float) -> None:
+        """Lease lanes, one place each has been taken for, and hand their heads to the posting threads.
+
+        ``asked_at``: when ``token`` was first used, for leases under it may be as old as that.
+        """
         try:
             answer = self._lanes.checkout(names, token)
         except QueueUnavailable as error:
@@ -142,7 +144,7 @@ class Dispatcher:
                 self._room.leave(1)
                 return
             for name in names:  # by the same token: what the failed call did lease is ours
-                self._checkout([name], token)
+                self._checkout([name], token, asked_at)
             return
         crash.here("checked-out")
         self._room.leave(len(names) - len(answer.heads))

@@ -18,6 +18,7 @@ import redis
 from redis.exceptions import NoPermissionError, RedisError
 
 from worker import diagnosis
+from worker.accounts import read_accounts
 from worker.errors import QueueUnusable, SettingsError, SignalsError
 from worker.lanes import Durability
 from worker.lanes.redis import connect, is_passing, masked, translated
@@ -44,6 +45,7 @@ class Finding:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Everything there is to say, thing by thing; never raises for what it finds."""
     yield Finding("ok", "settings", f"prefix {settings.prefix!r}, {settings.threads} threads")
+    yield from _examine_accounts(settings)
     try:
         yield from _examine_server(settings)
     except SettingsError as error:
@@ -114,6 +116,18 @@ def _examine_promise(pipeline: Any, durability: Durability) -> Finding:
     return Finding(
         "warn", "promise", f"SIGNALS_DURABILITY={kind}: a write was {durability.missing}: {advice}"
     )
+
+
+def _examine_accounts(settings: Settings) -> Iterator[Finding]:
+    if settings.accounts_file is None:
+        return
+    try:
+        found = read_accounts(settings.accounts_file)
+    except SettingsError as error:
+        yield Finding("bad", "accounts", str(error))
+        return
+    groups = {group for account in found.accounts for group in account.groups}
+    yield Finding("ok", "accounts", f"{len(found.accounts):,} connectors in {len(groups):,} groups")
 
 
 def _examine_clock(redis_time: float, asked: float, answered: float) -> Finding:

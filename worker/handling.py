@@ -131,11 +131,11 @@ class Handler:
         return job.lane_count < self._pace.quantum_signals and spent < self._pace.quantum_seconds
 
     def _note(self, job: Job, attempt: Attempt) -> str:
-        now = self._clock()
+        head, now = job.head, self._clock()
         note = {
-            "attempt": job.head.attempt,
-            "at": round(job.redis_now_ms(now - attempt.seconds)),
-            "ms": round(attempt.seconds * 1000),
+            "attempt": head.attempt,
+            "at": head.taken_ms if head.orphan else round(job.redis_now_ms(now - attempt.seconds)),
+            "ms": None if head.orphan else round(attempt.seconds * 1000),
             "verdict": attempt.verdict,
             "why": attempt.why,
         }

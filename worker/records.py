@@ -83,6 +83,8 @@ class Head:
     expires_ms: int | None
     orphan: bool
     """An earlier owner was sending it and never told how that ended: judge it, do not send it."""
+    taken_ms: int | None = None
+    """Of an orphan: when that owner was given it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ FILE_VARIABLE = "SIGNALS_SETTINGS_FILE"
 LIVE_ENDPOINT = "https://api.crypto-arsenal.io/trading-signal/webhook"
 LEASE_MARGIN = 5.0
 """Seconds a lease must outlast the POST deadline: time to hand over, settle and be scheduled."""
+LEAST_RATE = 0.001
+"""Signals per second; slower than one in a quarter of an hour is a mistake."""
 KEEP_MARGIN = 60.0
 """Seconds a finished signal must be known beyond the patience of producers, whose repetitions it answers."""
 
@@ -151,6 +153,9 @@ class Settings(BaseSettings):
                 f"SIGNALS_DURABILITY_TIMEOUT: {self.durability_timeout:g} s must be less than"
                 f" SIGNALS_REDIS_TIMEOUT = {self.redis_timeout:g} s, which would cut it short"
             )
+        for name in ("rate", "connector_rate", "retry_rate"):
+            if 0 < getattr(self, name) < LEAST_RATE:
+                raise ValueError(f"SIGNALS_{name.upper()}: must be 0 (no limit) or at least {LEAST_RATE:g}")
         if self.keep < self.redis_patience + KEEP_MARGIN:
             raise ValueError(
                 f"SIGNALS_KEEP: {self.keep:g} s must be at least SIGNALS_REDIS_PATIENCE + {KEEP_MARGIN:g}"
@@ -225,6 +230,8 @@ def load_settings(**overrides: Any) -> Settings:
     if file and not Path(file).is_file():
         raise SettingsError(f"{FILE_VARIABLE}: there is no file {file}")
     _refuse_unknown(os.environ)
+    if file:
+        _refuse_foreign(file)
     try:
         return Settings(_env_file=file, **overrides)
     except ValidationError as error:
@@ -238,6 +245,16 @@ def _refuse_unknown(environment: Any) -> None:
             near = difflib.get_close_matches(name.upper(), known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             raise SettingsError(f"{name}: no such setting{hint}")
+
+
+def _refuse_foreign(file: str) -> None:
+    """A line of the file that sets nothing of ours is a mistake, not something to pass over."""
+    for number, line in enumerate(Path(file).read_text("utf-8", "replace").splitlines(), start=1):
+        name, equals, _ = line.strip().removeprefix("export ").partition("=")
+        if not name or name.startswith("#"):
+            continue
+        if not equals or not name.strip().upper().startswith(PREFIX):
+            raise SettingsError(f"{file}, line {number}: must read {PREFIX}…=value")
 
 
 def _explain(error: ValidationError) -> str:

@@ -13,6 +13,13 @@ DENIALS = ("rejected", "expired", "unsent", "cancelled")
 """Outcomes that say: there is no order."""
 SILENT = "its worker went silent while sending"
 """What a signal is told to have suffered whose worker let its lease run out."""
+OVERTAKES = {
+    "closeLong": "openLong",
+    "closeShort": "openShort",
+    "sell": "buy",
+    "positionSync": "positionSync",
+}
+"""What must not be posted after what went before it in a pause."""
 NEVER_DROPPED = ("cancel", "cancelAll", "positionSync")
 
 
@@ -86,7 +93,8 @@ def drops(by: Sent, cause: Record, sent: Sent, record: Record) -> bool:
 def _overtaken(case: Case, by: Sent, cause: Record, sent: Sent, record: Record) -> bool:
     """Whether an open would have come to stand behind its own close, which went before it in a pause."""
     return (
-        by.drops == sent.action
+        OVERTAKES.get(by.action) == sent.action
+        and (by.action_class == "full" or by.action == "positionSync")
         and record.place < cause.place
         and case.may_overtake(cause, (record.ended_ms or 0) / 1000)
     )

@@ -58,7 +58,7 @@ def command(
     \b
     Examples:
       signal-producer send --connector alpha --action openLong --percent 50 --token-file token.txt
-      signal-producer send --json '{"connectorName": "alpha", "action": "cancelAll"}'
+      signal-producer send --json '{"connectorName": "alpha", "connectorToken": "…", "action": "cancelAll"}'
       signal-producer send - < signals.jsonl
     """
     fields = {name: options[f"field_{name.lower()}"] for name in _FIELDS}

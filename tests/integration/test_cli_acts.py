@@ -80,7 +80,7 @@ def test_what_somebody_else_decided_is_told(run: Run, ledger: Ledger) -> None:
     assert run("discard", one, "--yes").exit_code == 0
     result = run("resend", one, "--yes")
     assert result.exit_code == 1
-    assert "no dead letter any more" in result.output
+    assert "no dead letter (any more)" in result.output
 
 
 def test_an_id_in_use_forbids_a_resend(run: Run, ledger: Ledger) -> None:

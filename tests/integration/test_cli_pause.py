@@ -14,8 +14,8 @@ from click.testing import CliRunner, Result
 from demo.stack import eventually
 from tests.integration.desk import Desk, signal
 from worker.cli import group
-from worker.errors import SettingsError
-from worker.lanes import Timing
+from worker.errors import QueueUnavailable, SettingsError
+from worker.lanes import Lanes, Timing
 
 Run = Callable[..., Result]
 
@@ -37,34 +37,35 @@ def run(redis_url: str, prefix: str, tmp_path: Path) -> Run:
 def test_pause_and_resume(run: Run, desk: Desk) -> None:
     desk.admit(signal())
     result = run("pause", "--by", "ann", "--why", "news")
-    assert (result.exit_code, result.output) == (0, "paused: everything\n")
+    assert (result.exit_code, result.stdout) == (0, "paused: everything\n")
     assert desk.head() is None
     result = run("resume")
-    assert (result.exit_code, result.output) == (0, "resumed: everything\n")
+    assert (result.exit_code, result.stdout) == (0, "resumed: everything\n")
     assert desk.client.llen(f"{desk.prefix}wakes") == 1, "somebody is told to look at once"
     assert desk.head() is not None
 
 
 def test_scopes_add_up_and_what_stays_is_told(run: Run, desk: Desk) -> None:
-    assert run("pause", "--connector", "a", "--connector", "b").output == (
+    assert run("pause", "--connector", "a", "--connector", "b").stdout == (
         "paused: everything of a, everything of b\n"
     )
-    assert run("pause", "--entries").output == "paused: entries\n"
-    shown = run("status").output
-    assert "paused by a person: entries; entries expire meanwhile" in shown
-    assert "paused by a person: everything of a; entries" in shown
-    assert run("resume").output == ("resumed: entries\nstill paused: everything of a, everything of b\n")
-    assert run("resume", "--connector", "a").output == (
+    assert run("pause", "--entries").stdout == "paused: entries\n"
+    shown = run("status").stdout
+    held = "everything of a, everything of b, entries"
+    assert f"paused by a person: {held}; entries expire meanwhile" in shown
+    assert "signal-worker resume --connector NAME, or --everything" in shown
+    assert run("resume").stdout == ("resumed: entries\nstill paused: everything of a, everything of b\n")
+    assert run("resume", "--connector", "a").stdout == (
         "resumed: everything of a\nstill paused: everything of b\n"
     )
-    assert json.loads(run("resume", "--everything", "--json").output) == {
+    assert json.loads(run("resume", "--everything", "--json").stdout) == {
         "resumed": ["all:b"],
         "still_paused": [],
     }
 
 
 def test_nothing_to_resume(run: Run) -> None:
-    assert run("resume").output == "resumed: nothing\n"
+    assert run("resume").stdout == "resumed: nothing\n"
 
 
 def test_it_returns_when_what_is_in_flight_has_ended(run: Run, desk: Desk) -> None:
@@ -78,24 +79,24 @@ def test_it_returns_when_what_is_in_flight_has_ended(run: Run, desk: Desk) -> No
     assert not results
     desk.settle(head, more=True)
     pausing.join(10)
-    assert json.loads(results[0].output) == {"paused": ["all"], "waited_for": 1}
+    assert json.loads(results[0].stdout) == {"paused": ["all"], "waited_for": 1}
 
 
 def test_it_waits_no_longer_than_a_lease(client: redis.Redis, prefix: str, redis_url: str, run: Run) -> None:
     desk = Desk(client, prefix, Timing(lease_ms=300))
     desk.admit(signal())
     assert desk.head() is not None  # and nobody ever tells how it ended
-    assert run("pause").output == "paused: everything (waited for 1 under way)\n"
+    assert run("pause").stdout == "paused: everything (waited for 1 under way)\n"
 
 
 def test_the_contradictory_is_refused(run: Run) -> None:
     result = run("resume", "--everything", "--entries")
     assert result.exit_code == 2
-    assert "--everything goes with none of" in result.output
+    assert "--everything goes with none of" in result.stderr
 
 
 def test_a_hostile_name_is_shown_as_text(run: Run, desk: Desk) -> None:
-    output = run("pause", "--connector", "a\x1b[31m\nall").output
+    output = run("pause", "--connector", "a\x1b[31m\nall").stdout
     assert output == "paused: everything of a\\x1b[31m\\nall\n"
     desk.admit(signal("other"))
     assert desk.head("other") is not None
@@ -103,10 +104,10 @@ def test_a_hostile_name_is_shown_as_text(run: Run, desk: Desk) -> None:
 
 def test_a_group_is_paused_whole_and_beside_what_else_is_paused(run: Run, desk: Desk) -> None:
     run("pause", "--connector", "a")
-    assert run("pause", "--group", "desk").output == "paused: everything of a, everything of b\n"
+    assert run("pause", "--group", "desk").stdout == "paused: everything of a, everything of b\n"
     desk.admit(signal("a"), signal("b"), signal("c"))
     assert [head.lane for head in desk.lanes.checkout(["a", "b", "c"], "t").heads] == ["c"]
-    assert run("resume", "--group", "desk").output == (
+    assert run("resume", "--group", "desk").stdout == (
         "resumed: everything of b\nstill paused: everything of a\n"
     )
     assert desk.head("b") is not None
@@ -120,3 +121,38 @@ def test_a_group_that_does_not_exist_is_a_clear_error(run: Run) -> None:
 
 def test_two_ways_of_naming_connectors_are_refused(run: Run) -> None:
     assert run("pause", "--group", "desk", "--connector", "c").exit_code == 2
+
+
+def test_a_name_that_nothing_waits_for_is_told(run: Run, desk: Desk) -> None:
+    desk.admit(signal("acct-1"))
+    result = run("pause", "--connector", "acct-*", "--connector", "acct-1")
+    assert result.stderr == "note: nothing of acct-* waits now; names are taken as they stand\n"
+    assert run("pause", "--connector", " ").exit_code == 2
+
+
+def test_a_wait_that_is_broken_off_says_that_the_pause_stands(
+    run: Run, desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.admit(signal())
+    assert desk.head() is not None
+
+    def interrupt(_lanes: Lanes) -> tuple[str, ...]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Lanes, "covered", interrupt)
+    with pytest.raises(QueueUnavailable, match="the pause stands"):
+        run("pause")
+    assert desk.client.hlen(f"{desk.prefix}pauses") == 1
+
+
+def test_a_resume_during_the_wait_is_not_undone(run: Run, desk: Desk) -> None:
+    desk.admit(signal())
+    head = desk.head()
+    assert head is not None
+    pausing = threading.Thread(target=run, args=("pause",))
+    pausing.start()
+    eventually(lambda: desk.client.hlen(f"{desk.prefix}pauses"), within=10, what="it is noted")
+    run("resume")
+    pausing.join(10)
+    assert not pausing.is_alive()
+    assert desk.client.hlen(f"{desk.prefix}pauses") == 0

@@ -40,6 +40,28 @@ class TestAdmit:
             "conflict",
         ]
 
+    def test_a_cancel_of_all_drops_also_what_a_delayed_one_had_spared(self, desk: Desk) -> None:
+        everything = {"action": "cancelAll", "action_class": "cancel", "drops": "all"}
+        desk.admit(signal())
+        assert desk.head() is not None
+        spared = [signal(), signal()]
+        desk.admit(signal(delay_ms=1, **everything), *spared)
+        desk.until(desk.redis_ms() + 3)
+        desk.lanes.wake()
+        desk.admit(signal(**everything))
+        assert [desk.record(one.id)["outcome"] for one in spared] == ["cancelled"] * 2
+
+    def test_what_is_due_goes_first_however_much_it_is(self, desk: Desk) -> None:
+        desk.admit(*(signal(delay_ms=1) for _ in range(250)))
+        desk.until(desk.redis_ms() + 3)
+        last = signal()
+        desk.admit(last)
+        for _ in range(3):
+            desk.lanes.wake()
+        ids = desk.client.lrange(f"{desk.prefix}lane:acct", 0, -1)
+        assert len(ids) == 251
+        assert ids[-1].decode() == last.id
+
     def test_each_close_drops_the_delayed_opens_before_it(self, desk: Desk) -> None:
         # given: a close that falls due, before an open that does not
         close = {"action": "closeLong", "action_class": "full", "drops": "openLong"}

@@ -314,7 +314,7 @@ class QueueMachine(RuleBasedStateMachine):
         """A lane is halted only while something holds it, or the wake that lets it go is still to come."""
         pauses = self._ids(self.client.hkeys(f"{self.prefix}pauses"))
         assert set(pauses) == self.paused
-        if not pauses and not self.client.exists(f"{self.prefix}circuits", f"{self.prefix}review"):
+        if not pauses and not self.client.exists(f"{self.prefix}circuits"):
             assert self.client.zcard(f"{self.prefix}halted") == 0
 
     @invariant()

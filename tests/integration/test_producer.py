@@ -52,7 +52,7 @@ def test_all_receipts(producer: SignalProducer) -> None:
     first = producer.send(order())
     assert (first.status, first.connector, first.due_in) == ("accepted", "alpha", 0)
 
-    again = producer.send(order(log="other", connectorToken=None))
+    again = producer.send(order(log="other", connectorToken="another-token"))
     assert (again.status, again.ok, again.id, again.first_id, again.state) == (
         "duplicate",
         True,
@@ -102,7 +102,7 @@ def test_of_twenty_at_once_exactly_one_is_accepted(producer: SignalProducer) -> 
 
 
 def test_cancels_of_an_id_are_no_duplicates_of_it(producer: SignalProducer) -> None:
-    cancel = {"connectorName": "alpha", "action": "cancel", "clientOrderId": "x1"}
+    cancel = {"connectorName": "alpha", "connectorToken": TOKEN, "action": "cancel", "clientOrderId": "x1"}
     assert producer.send(order(delaySeconds=30)).status == "accepted"
     assert producer.send(cancel).status == "accepted"
     assert producer.send(cancel).status == "accepted"
@@ -130,7 +130,7 @@ def test_an_id_is_free_at_once_when_no_order_was_placed(
 
 
 def test_idempotency_keys_are_a_namespace_of_their_own(producer: SignalProducer) -> None:
-    plain = {"connectorName": "alpha", "action": "buy", "percent": "1"}
+    plain = {"connectorName": "alpha", "connectorToken": TOKEN, "action": "buy", "percent": "1"}
     assert producer.send(plain, idempotency_key="x1").status == "accepted"
     assert producer.send(plain, idempotency_key="x1").status == "duplicate"
     assert producer.send({**plain, "percent": "2"}, idempotency_key="x1").status == "conflict"
@@ -194,8 +194,8 @@ import producers
 assert "celery" not in sys.modules
 assert not [name for name in heavy if name in sys.modules]
 with producers.SignalProducer(sys.argv[1]) as producer:
-    receipt = producer.send({"connectorName": "imports", "action": "buy", "delaySeconds": 1})
-    assert receipt.ok and producer.send({"connectorName": "imports", "action": "buy"}).ok
+    signal = {"connectorName": "imports", "connectorToken": "t", "action": "buy"}
+    assert producer.send({**signal, "delaySeconds": 1}).ok and producer.send(signal).ok
 print([name for name in heavy if name in sys.modules])
 """
 

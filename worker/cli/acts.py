@@ -28,8 +28,13 @@ _ASK = {
 }
 _ANSWERS = {
     "done": "done",
-    "gone": "no dead letter any more: somebody else decided, or a late answer did",
+    "gone": "no dead letter (any more): never was one, or somebody else or a late answer decided",
     "taken": "not resent: its order id belongs to another signal by now",
+}
+_REASONS = {
+    "resend": "not on the exchange",
+    "accept": "seen on the exchange",
+    "discard": "not wanted any more",
 }
 _HELP = {
     "resend": """Post dead letters again: a new attempt of the same signal, due now.
@@ -73,7 +78,7 @@ def make(act: Act) -> click.Command:
         client, settings = open_redis()
         register = Register(client, prefix=settings.prefix)
         filters = _Filters(connector, reason, newer, older)
-        chosen = _chosen(register, ids, filters, settings.letters_most)
+        chosen = _chosen(register, ids, filters, settings.letters_most, act)
         if not chosen:
             click.echo("no dead letters")
             return
@@ -88,7 +93,7 @@ def make(act: Act) -> click.Command:
     command.__doc__ = f"""{_HELP[act]}
     \b
     Examples:
-      signal-worker dead {act} 4f0c6f5d2b8e4c1c9c1f0a7e5d3b2a10 --why "seen on the exchange"
+      signal-worker dead {act} 4f0c6f5d2b8e4c1c9c1f0a7e5d3b2a10 --why "{_REASONS[act]}"
       signal-worker dead {act} --connector acct-7 --reason unknown --newer 2h
     """
     short = _HELP[act].splitlines()[0]
@@ -103,7 +108,7 @@ class _Filters:
     older: int | None
 
 
-def _chosen(register: Register, ids: tuple[str, ...], filters: _Filters, most: int) -> list[str]:
+def _chosen(register: Register, ids: tuple[str, ...], filters: _Filters, most: int, act: Act) -> list[str]:
     filtered = filters != _Filters(None, None, None, None)
     if bool(ids) == filtered:
         raise click.UsageError(
@@ -119,7 +124,9 @@ def _chosen(register: Register, ids: tuple[str, ...], filters: _Filters, most: i
         after_ms=None if filters.newer is None else now_ms - filters.newer,
         before_ms=None if filters.older is None else now_ms - filters.older,
     )
-    return [letter.id for letter in found]
+    # Only what is in doubt can turn out to be there, unless it is said which else.
+    sure = act != "accept" or filters.reason is not None
+    return [letter.id for letter in found if sure or letter.in_doubt]
 
 
 def _resolve(

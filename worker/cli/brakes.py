@@ -33,12 +33,20 @@ def options(command: F) -> F:
 def opened() -> tuple[Lanes, Register, Settings]:
     """What both work with. Raises SettingsError or QueueUnavailable."""
     client, settings = open_redis()
-    lanes = Lanes(client, prefix=settings.prefix, timing=settings.timing(), patience=settings.redis_patience)
+    lanes = Lanes(
+        client,
+        prefix=settings.prefix,
+        timing=settings.timing(),
+        patience=settings.redis_patience,
+        durability=settings.required_durability(),
+    )
     return lanes, Register(client, prefix=settings.prefix), settings
 
 
 def chosen(connectors: tuple[str, ...], group: str | None, settings: Settings) -> tuple[list[str], str]:
     """The connectors that are meant (none: all of them), and the reason to record."""
+    if any(not name.strip() for name in connectors):
+        raise click.UsageError("--connector: an empty name; is a variable not set?")
     if group is None:
         return list(connectors), BY_PERSON
     if connectors:

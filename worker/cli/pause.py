@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import sys
 import time
 
 import click
 
 from worker.cli.brakes import chosen, in_words, opened, options
-from worker.cli.common import emit, json_option
+from worker.cli.common import emit, json_option, safe
 from worker.errors import QueueUnavailable
+from worker.lanes import Lanes
 from worker.lanes.pauses import scopes
 
 _POLL = 0.05
 """Seconds between two looks whether POSTs are still in flight."""
+_STANDS = "the pause stands, but POSTs that had begun may still be under way: the same command waits for them"
 
 
 @click.command()
@@ -41,25 +42,32 @@ def command(
       signal-worker pause --connector acct-7 --connector acct-8
       signal-worker pause --group desk-a --entries
     """
-    lanes, _, settings = opened()
+    lanes, register, settings = opened()
     names, label = chosen(connectors, group, settings)
     wanted = scopes(names, entries_only=entries)
-
-    def pause() -> tuple[str, ...]:
-        return lanes.pause(wanted, label=label, by=by, why=why).in_flight
-
-    in_flight = pause()
-    # A POST ends with its deadline; a worker that went silent begins none after its lease.
-    end = time.monotonic() + settings.lease + 1.0
-    waited_for = len(in_flight)
-    while in_flight:
-        if time.monotonic() > end:
-            raise QueueUnavailable("paused, but whether all POSTs have ended could not be seen: ask again")
-        time.sleep(_POLL)
-        in_flight = pause()
+    in_flight = lanes.pause(wanted, label=label, by=by, why=why).in_flight
+    for name in connectors:
+        if not register.waits(name):
+            click.echo(f"note: nothing of {safe(name)} waits now; names are taken as they stand", err=True)
+    if in_flight:
+        click.echo(f"paused; waiting for {len(in_flight):,} POSTs under way …", err=True)
+        _wait(lanes, settings.lease)
     if as_json:
-        emit({"paused": wanted, "waited_for": waited_for})
+        emit({"paused": wanted, "waited_for": len(in_flight)})
     else:
-        waited = f" (waited for {waited_for:,} under way)" if waited_for else ""
+        waited = f" (waited for {len(in_flight):,} under way)" if in_flight else ""
         click.echo(f"paused: {in_words(wanted)}{waited}")
-    sys.exit(0)
+
+
+def _wait(lanes: Lanes, lease: float) -> None:
+    """Until no covered POST can start: each ends with its deadline, and none begins after its lease."""
+    end = time.monotonic() + lease + 1.0
+    try:
+        while left := lanes.covered():
+            if time.monotonic() > end:
+                break
+            time.sleep(_POLL)
+    except (QueueUnavailable, KeyboardInterrupt):
+        raise QueueUnavailable(_STANDS) from None
+    if left:
+        raise QueueUnavailable(_STANDS)

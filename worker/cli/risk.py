@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,6 +13,8 @@ from worker.records import Census
 LATE_MS = 10_000
 """A wait that is worth telling. The sweep, once a second, repairs what is lost long before."""
 
+_TOLD = 5
+"""Pauses that are named; a group can have hundreds."""
 _IN_DOUBT = "unknown"
 _MISSED = ("rejected", "expired", "unsent", "invalid")
 
@@ -63,11 +65,20 @@ def _standstill(census: Census) -> Iterator[Risk]:
 
 
 def _brakes(census: Census) -> Iterator[Risk]:
-    for scope in census.pauses:
-        text = f"paused by a person: {safe(describe(scope))}; entries expire meanwhile"
-        yield Risk("warn", text, "signal-worker resume")
+    if census.pauses:
+        held = [safe(describe(scope)) for scope in census.pauses]
+        more = f" and {len(held) - _TOLD} more" if len(held) > _TOLD else ""
+        text = f"paused by a person: {', '.join(held[:_TOLD])}{more}; entries expire meanwhile"
+        yield Risk("warn", text, f"signal-worker resume{_options(census.pauses)}")
     for endpoint in census.circuits:
         yield Risk("bad", f"{safe(endpoint)} does not answer properly: only probes are sent there")
+
+
+def _options(scopes: Mapping[str, object]) -> str:
+    """What `resume` must be told to take all of these off."""
+    if not any(":" in scope for scope in scopes):
+        return ""
+    return " --connector NAME, or --everything"
 
 
 def _missed(census: Census) -> Iterator[Risk]:

@@ -135,10 +135,15 @@ def _line(outcome: OutcomeView) -> Text:
         _padded(cell(outcome.outcome, OUTCOME_STYLES.get(outcome.outcome, "red")), 9)
     )
     line.append("  ").append(f"x{'?' if outcome.attempts is None else outcome.attempts}".ljust(3))
-    line.append("  ").append(
-        (f"+{late} ms" if late is not None and late < 10_000 else f"+{age(late)}").rjust(8)
-    )
+    line.append("  ").append(_lateness(late).rjust(8))
     return line.append("  ").append_text(cell(outcome.why, "dim"))
+
+
+def _lateness(late: int | None) -> str:
+    """How long after its due time it ended; negative: it was dropped before it was due."""
+    if late is None or late < 0:
+        return age(late)
+    return f"+{late} ms" if late < 10_000 else f"+{age(late)}"
 
 
 def _padded(text: Text, width: int) -> Text:

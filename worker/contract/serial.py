@@ -57,7 +57,7 @@ def wire(
     """
     token = token or signal.connector_token
     if not token:
-        raise InvalidSignal("`connectorToken` is required: neither the signal nor the accounts file has one")
+        raise InvalidSignal("`connectorToken` is required")
     members = _MEMBERS if keep_delay else _WITHOUT_DELAY
     return _object(signal, members[type(signal)], token, _as_ascii).encode()
 

@@ -32,7 +32,7 @@ class Addressed(Shape):
         default=None,
         alias="connectorToken",
         repr=False,
-        description="The account's secret. May be left out when the accounts file has it.",
+        description="The account's secret.",
     )
     log: FreeText | None = Field(default=None, description="Free text; the delay filter reads it.")
     delay_seconds: Seconds | None = Field(

@@ -160,15 +160,17 @@ class Lanes:
     def pause(self, scopes: Sequence[str], *, label: str, by: str, why: str = "") -> PauseAnswer:
         """Hold back what ``scopes`` cover (see ``worker.lanes.pauses``), from the next checkout on.
 
-        What workers had taken before is told: call again until nothing is in flight.
+        What workers had taken before is told: nothing that is paused starts once ``covered`` is empty.
         """
-        reply = self._call(self._pause, scopes=list(scopes), label=label, by=by, why=why, set=True)
-        return PauseAnswer(**_common(reply), in_flight=tuple(item["id"] for item in reply["items"]))
+        return self._change_pause(scopes, label, by, why, begin=True)
+
+    def covered(self) -> tuple[str, ...]:
+        """Ids of paused signals whose POST may still begin, because workers had taken them before."""
+        return self._change_pause((), "", "", "", begin=True).in_flight
 
     def resume(self, scopes: Sequence[str], *, label: str, by: str, why: str = "") -> PauseAnswer:
         """Let go on what ``scopes`` cover, as far as it is not paused for another reason too."""
-        reply = self._call(self._pause, scopes=list(scopes), label=label, by=by, why=why, set=False)
-        return PauseAnswer(**_common(reply))
+        return self._change_pause(scopes, label, by, why, begin=False)
 
     def wake(self) -> WakeAnswer:
         """Do what is due."""
@@ -188,6 +190,13 @@ class Lanes:
             "letters_most": self._timing.letters_most,
         }
         return self._wake_up({"repair": repair})
+
+    def _change_pause(
+        self, scopes: Sequence[str], label: str, by: str, why: str, *, begin: bool
+    ) -> PauseAnswer:
+        arguments = {"scopes": list(scopes), "label": label, "by": by, "why": why, "set": begin}
+        reply = self._call(self._pause, durability=self._durability, insist=True, **arguments)
+        return PauseAnswer(**_common(reply), in_flight=tuple(item["id"] for item in reply["items"]))
 
     def _wake_up(self, extra: dict[str, Any]) -> WakeAnswer:
         reply = self._call(self._wake, limit=self._timing.limit, **extra)
@@ -285,6 +294,7 @@ def _head(item: dict[str, Any]) -> Head:
         due_ms=item["due"],
         expires_ms=item.get("expires"),
         orphan=item["orphan"],
+        taken_ms=item.get("taken"),
     )
 
 

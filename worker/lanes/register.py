@@ -97,6 +97,12 @@ class Register:
             for (lane, due), part, head in zip(found, parts, heads, strict=True)
         ]
 
+    def waits(self, connector: str) -> bool:
+        """Whether any signal of this connector waits, due or delayed."""
+        name = _bytes(connector)
+        with translated():
+            return bool(self._client.exists(self._key(b"lane:", name), self._key(b"later:", name)))
+
     def find(self, signal_id: str) -> SignalView | None:
         """Where a signal is or how it ended; None if it never was, or ended too long ago."""
         return self._signals([_bytes(signal_id)])[0]

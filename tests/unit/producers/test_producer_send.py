@@ -14,6 +14,10 @@ from worker.errors import QueueUnusable
 from worker.lanes import Admission, AdmitAnswer, Admitted
 from worker.settings import load_settings
 
+TOKEN = "0e9f7a52-8d53-4c6a-9f0e-3b1f7a2c4d5e"
+JSON = f'{{"connectorName": "alpha", "connectorToken": "{TOKEN}", "action": "buy"}}'
+SPREAD = JSON.replace(", ", ",\n")
+
 
 class NotedQueue:
     """Accepts everything until ``failure`` is set."""
@@ -63,7 +67,7 @@ def producer(queue: NotedQueue, bell: NotedBell) -> Iterator[SignalProducer]:
 
 
 def order(connector: str = "alpha", **fields: Any) -> dict[str, object]:
-    return {"connectorName": connector, "action": "buy", "percent": "1", **fields}
+    return {"connectorName": connector, "connectorToken": TOKEN, "action": "buy", "percent": "1", **fields}
 
 
 def test_one_gives_one_receipt(producer: SignalProducer, queue: NotedQueue, bell: NotedBell) -> None:
@@ -86,9 +90,9 @@ def test_the_calendar_is_armed(producer: SignalProducer, queue: NotedQueue, bell
     [
         order(),
         parse(order()),
-        b'{"connectorName": "alpha", "action": "buy"}',
-        '\n{\n"connectorName": "alpha",\n"action": "buy"}\n',
-        memoryview(b'{"connectorName": "alpha", "action": "buy"}'),
+        JSON.encode(),
+        f"\n{SPREAD}\n",
+        memoryview(JSON.encode()),
         7,
         None,
         "no JSON",
@@ -101,14 +105,14 @@ def test_what_counts_as_one(producer: SignalProducer, one: Any) -> None:
 @pytest.mark.parametrize(
     ("many", "count"),
     [
-        ([order(), b'{"connectorName": "a", "action": "buy"}', parse(order())], 3),
+        ([order(), JSON.encode(), parse(order())], 3),
         ((order(),), 1),
         (iter([order(), order()]), 2),
         ((order() for _ in range(2)), 2),
         ({1: order()}.values(), 1),
-        (b'[{"connectorName": "a", "action": "buy"}]', 1),
-        ('\ufeff [{"connectorName": "a", "action": "buy"}, 7]', 2),
-        (b'{"connectorName": "a", "action": "buy"}\n{"connectorName": "a", "action": "buy"}', 2),
+        (f"[{JSON}]".encode(), 1),
+        (f"\ufeff [{JSON}, 7]", 2),
+        (f"{JSON}\n{JSON}".encode(), 2),
         (b"[]", 0),
         ([], 0),
     ],
@@ -209,3 +213,10 @@ def test_a_closed_producer_says_so(producer: SignalProducer) -> None:
     producer.close()
     with pytest.raises(RuntimeError, match="closed"):
         producer.send(order())
+
+
+def test_a_signal_without_a_token_is_refused_at_once(producer: SignalProducer, queue: NotedQueue) -> None:
+    receipt = producer.send({"connectorName": "alpha", "action": "buy"})
+    assert isinstance(receipt, Receipt)
+    assert (receipt.status, receipt.error) == ("invalid", "`connectorToken` is required")
+    assert queue.batches == []

@@ -24,10 +24,12 @@ local function refuse(item, held)
   return { status = status, first = first, state = known[2] or known[1] or 'finished' }
 end
 
--- What takes risk away is still taken when entries are not any more.
+-- What takes risk away is still taken when entries are not any more; and a full lane must be one that can be
+-- cleared.
 local function is_full(item)
   if A.most == 0 then return false end
-  local spare = (A.in_order or item.class == 'entry') and 0 or math.ceil(A.most / 10)
+  local spare = item.class == 'cancel' and A.most or math.ceil(A.most / 10)
+  if A.in_order or item.class == 'entry' then spare = 0 end
   return call('LLEN', lane_key(item.connector)) + call('ZCARD', later_key(item.connector))
     >= A.most + spare
 end
@@ -47,7 +49,8 @@ local function store(item, seq)
   local rec = { id = item.id, connector = item.connector, action = item.action, class = item.class,
     seq = seq, admitted = now, due = due, window = item.window, attempts = 0,
     order = item.order, key = item.key, print = item.print, drops = item.drops, target = item.target }
-  rec.state = item.delay > 0 and 'delayed' or 'waiting'
+  -- Behind what is due already, even if that is too much to be brought in by this call.
+  rec.state = (item.delay > 0 or is_behind(item.connector)) and 'delayed' or 'waiting'
   if item.age then rec.expires = due + item.age end
   for _, claim in ipairs(claims(rec)) do call('SET', claim, item.id .. ' ' .. item.print) end
   local fields = { 'v', 1 }
@@ -78,7 +81,7 @@ for i, item in ipairs(A.items) do
     else
       promote(item.connector)  -- what fell due before now goes first
       local rec = store(item, seq + i)
-      if item.delay > 0 then delay(rec) else join(rec) end
+      if rec.state == 'delayed' then delay(rec) else join(rec) end
       call('HINCRBY', TOTALS, 'admitted', 1)
       items[i] = { status = 'accepted' }
     end

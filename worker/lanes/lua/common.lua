@@ -65,6 +65,8 @@ local function answer(items)
 end
 
 local function lane_key(lane) return P .. 'lane:' .. lane end
+local function exits_key(lane) return P .. 'exits:' .. lane end
+local function overtaken_key(lane) return P .. 'overtaken:' .. lane end
 local function later_key(lane) return P .. 'later:' .. lane end
 local function signal_key(id) return P .. 'signal:' .. id end
 local function body_key(id) return P .. 'body:' .. id end
@@ -75,9 +77,9 @@ local function claim_key(kind, connector, name)
 end
 
 local NUMBERS = { seq = true, admitted = true, due = true, expires = true, window = true,
-  attempts = true, unknowns = true }
+  attempts = true, unknowns = true, taken = true }
 local FIELDS = { 'connector', 'action', 'class', 'state', 'seq', 'admitted', 'due', 'expires', 'window',
-  'order', 'key', 'print', 'drops', 'target', 'attempts', 'unknowns', 'token', 'outcome', 'history' }
+  'order', 'key', 'print', 'drops', 'target', 'attempts', 'unknowns', 'token', 'taken', 'outcome', 'history' }
 
 -- What a record that somebody has spoilt is taken for: an entry that may be on its way, so that it is judged
 -- and not sent, and no script fails half-way through a batch of other people's signals.
@@ -190,6 +192,7 @@ local function idle(lane)
   call('ZREM', HALTED, lane)
   call('HDEL', LEASES, lane)
   call('HDEL', RESERVED, lane)
+  call('DEL', exits_key(lane), overtaken_key(lane))
 end
 
 -- Let go of a lane: rung again if it still has work.
@@ -203,6 +206,7 @@ end
 
 local function leave_lane(rec, from_the_end)
   call('LREM', lane_key(rec.connector), from_the_end and -1 or 1, rec.id)
+  if rec.class ~= 'entry' then call('LREM', exits_key(rec.connector), from_the_end and -1 or 1, rec.id) end
   call('HINCRBY', COUNTS, 'waiting', -1)
 end
 

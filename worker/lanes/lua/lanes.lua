@@ -8,9 +8,12 @@ local function later_action(member) return string.match(member, '^%d+(%a+) ') or
 
 local batch_from = math.huge  -- sequence numbers from here on were given out in this call
 local swept = {}  -- lane -> what was dropped from its calendar in this call -> by which sequence number
+local fresh = {}  -- lane -> what was delayed in this call and not yet looked at for being dropped
 
 local function delay(rec)
-  swept[rec.connector] = nil
+  local added = fresh[rec.connector] or {}
+  fresh[rec.connector] = added
+  added[#added + 1] = later_member(rec)
   call('ZADD', later_key(rec.connector), rec.due, later_member(rec))
   call('HINCRBY', COUNTS, 'delayed', 1)
   note_calendar(rec.connector)
@@ -43,14 +46,14 @@ end
 
 local function earlier(rec, by) return rec and rec.seq < by.seq end
 
--- Drop what waits in the lane, from its end to the last `cancelAll`: that one has dropped all before it, but
+-- Drop what waits in the lane, from its end to the last `cancelAll` that was not delayed: that one has dropped all before it, but
 -- for a head that was in flight then and may be waiting for a retry now.
 local function drop_lane(by)
   local key = lane_key(by.connector)
   local head = call('LINDEX', key, 0)
   for at = call('LLEN', key) - 1, 0, -1 do
     local rec = read(call('LINDEX', key, at) or '')
-    if rec and rec.action == 'cancelAll' then break end
+    if rec and rec.action == 'cancelAll' and rec.due == rec.admitted then break end
     if earlier(rec, by) then drop(rec, by) end
   end
   local rec = head and read(head)
@@ -72,31 +75,49 @@ local function supersede(by)
     drop_lane(by)
   end
   -- A batch of closes must not look through a long calendar once for each: what came before the batch is gone
-  -- after the first, and what is delayed in it makes them look again.
+  -- after the first, and the next look at what was delayed since.
   local done = swept[by.connector] or {}
   swept[by.connector] = done
   local last = done[by.drops] or -1
-  if by.seq <= last or last >= batch_from then return end
+  if by.seq <= last then return end
   done[by.drops] = by.seq
-  for _, member in ipairs(call('ZRANGE', later_key(by.connector), 0, -1)) do
+  local key = later_key(by.connector)
+  local members = last >= batch_from and fresh[by.connector] or call('ZRANGE', key, 0, -1)
+  local kept = {}
+  for _, member in ipairs(members or {}) do
     local action = later_action(member)
     if action == by.drops or (by.drops == 'all' and not NEVER_DROPPED[action]) then
       local rec = read(later_id(member))
       if earlier(rec, by) then drop(rec, by) end
+    else
+      kept[#kept + 1] = member
     end
   end
+  if last >= batch_from then fresh[by.connector] = kept end
 end
 
 local function join(rec)
   supersede(rec)
   call('RPUSH', lane_key(rec.connector), rec.id)
+  if rec.class ~= 'entry' then call('RPUSH', exits_key(rec.connector), rec.id) end
   call('HSET', signal_key(rec.id), 'state', 'waiting')
   call('HINCRBY', COUNTS, 'waiting', 1)
   if call('ZADD', LANES, 'NX', rec.due, rec.connector) == 1 then return ring(rec.connector) end
-  -- What a pause of entries does not hold must not wait behind them.
-  if rec.class ~= 'entry' and call('ZSCORE', HALTED, rec.connector) and not paused(rec.connector, rec.class) then
+  -- A halted lane is looked at when this one becomes stale; and what a pause of entries does not hold must
+  -- not wait behind them, be they halted or parked.
+  if call('ZSCORE', HALTED, rec.connector) then
+    if rec.expires then call('ZADD', HALTED, 'LT', rec.expires + 1, rec.connector) end
+    if rec.class ~= 'entry' and not paused(rec.connector, rec.class) then ring(rec.connector) end
+  elseif rec.class ~= 'entry' and call('LLEN', exits_key(rec.connector)) == 1
+    and paused(rec.connector, 'entry') and not paused(rec.connector, rec.class)
+    and call('HEXISTS', LEASES, rec.connector) == 0 then
     ring(rec.connector)
   end
+end
+
+-- Whether something has fallen due and is not in its lane yet.
+local function is_behind(lane)
+  return call('ZCOUNT', later_key(lane), '-inf', now) > 0
 end
 
 -- Move what has fallen due from the calendar to the end of its lane, in order of due time.
@@ -123,40 +144,63 @@ local function expire(rec)
   finish(rec, doubt and 'unknown' or 'expired', 'waited ' .. (now - rec.due) .. ' ms')
 end
 
--- A full exit that overtakes a paused order would leave the position that order opens once it goes on.
-local function drop_overtaken(by, passed)
-  for _, id in ipairs(passed) do
-    local rec = read(id)
-    if rec and by.drops == rec.action then drop(rec, by) end
+-- What would be made pointless by being posted after a signal that overtook it: an open after its own close,
+-- a position that was wanted before the one that is wanted now.
+local OVERTAKES = { closeLong = 'openLong', closeShort = 'openShort', sell = 'buy', positionSync = 'positionSync' }
+
+-- Remember what overtook: entries of that kind that stand before it are dropped when their turn comes.
+local function note_overtaking(rec)
+  local kind = OVERTAKES[rec.action]
+  if kind and (rec.class == 'full' or rec.action == 'positionSync') then
+    call('HSET', overtaken_key(rec.connector), kind, rec.due .. ' ' .. rec.seq .. ' ' .. rec.action .. ' ' .. rec.id)
   end
 end
 
--- Go through a lane whose head is held: end what has become stale, and bring the first signal that is not
--- held to the front. False if there is none: then the lane is halted.
-local function walk(lane)
-  local soonest, stale, passed = FAR, 0, {}
-  for _, id in ipairs(call('LRANGE', lane_key(lane), 0, -1)) do
-    local rec = read(id) or SPOILT
-    local expires = rec.expires
-    if rec.state == 'waiting' and expires and now > expires and stale < STEPS then
-      stale = stale + 1
-      expire(rec)
-    elseif rec.state == 'waiting' and not paused(lane, rec.class) then
-      call('LREM', lane_key(lane), 1, id)
+-- By what an entry was overtaken, if by anything.
+local function overtaken_by(rec)
+  if rec.class ~= 'entry' or (rec.unknowns or 0) > 0 then return nil end
+  local mark = call('HGET', overtaken_key(rec.connector), rec.action)
+  if not mark then return nil end
+  local due, seq, by = string.match(mark, '^(%d+) (%d+) (.*)$')
+  due, seq = tonumber(due), tonumber(seq)
+  if due and (rec.due < due or (rec.due == due and rec.seq < seq)) then return by end
+end
+
+-- Bring the first signal of a lane that is no entry to its front; nil if there is none.
+local function overtake(lane)
+  for _ = 1, STEPS do
+    local id = call('LINDEX', exits_key(lane), 0)
+    if not id then return nil end
+    local rec = read(id)
+    if rec and rec.state == 'waiting' and rec.connector == lane and rec.class ~= 'entry'
+      and call('LREM', lane_key(lane), 1, id) == 1 then
       call('LPUSH', lane_key(lane), id)
-      drop_overtaken(rec, passed)
-      return true
+      if rec.expires and now > rec.expires then
+        expire(rec)
+      else
+        note_overtaking(rec)
+        return rec
+      end
     else
-      passed[#passed + 1] = id
-      if expires then soonest = math.min(soonest, expires + 1) end
+      call('LPOP', exits_key(lane))  -- somebody else has deleted or spoilt it
     end
   end
-  if #passed == 0 then
-    idle(lane)
-  else
-    halt(lane, math.max(soonest, now + STALE_EVERY))
+end
+
+-- Halt a lane whose head is held, and end what has become stale near its front.
+local function halt_paused(lane)
+  local soonest, waiting = FAR, 0
+  for _, id in ipairs(call('LRANGE', lane_key(lane), 0, LOOKED_AT - 1)) do
+    local rec = read(id)
+    if rec and rec.state == 'waiting' and rec.expires and now > rec.expires then
+      expire(rec)
+    else
+      waiting = waiting + 1
+      if rec and rec.expires then soonest = math.min(soonest, rec.expires + 1) end
+    end
   end
-  return false
+  if waiting == 0 and call('EXISTS', lane_key(lane)) == 0 then return idle(lane) end
+  halt(lane, waiting == 0 and now or math.max(soonest, now + STALE_EVERY))
 end
 
 local function hand_over(rec, lane, token, orphan)
@@ -165,15 +209,15 @@ local function hand_over(rec, lane, token, orphan)
   local body = redis.pcall('GET', body_key(rec.id))
   return { lane = lane, id = rec.id, token = token, body = type(body) == 'string' and body or '',
     action = rec.action, class = rec.class, attempt = rec.attempts, unknowns = rec.unknowns or 0,
-    admitted = rec.admitted, due = rec.due, expires = rec.expires, orphan = orphan }
+    admitted = rec.admitted, due = rec.due, expires = rec.expires, orphan = orphan,
+    taken = orphan and rec.taken or nil }
 end
 
 -- Whether the head, which no person holds back, is to wait for the endpoint or for its turn.
 local function held_back(rec, lane)
   local probing = probe_at()
-  if probing and now < probing then
-    call('HSET', circuit_key(), 'candidate', lane)
-    halt(lane, rec.expires and rec.expires + 1 or FAR)
+  if probing and (now < probing or yields_probe(lane)) then
+    halt_for_circuit(lane, rec.expires and rec.expires + 1 or FAR)
     return true
   end
   local at = turn(rec)
@@ -209,12 +253,15 @@ local function take(lane, token)
     elseif rec.expires and now > rec.expires then
       expire(rec)
     elseif paused(lane, rec.class) then
-      if not walk(lane) then return end
+      if paused(lane, 'cancel') or not overtake(lane) then return halt_paused(lane) end
+    elseif overtaken_by(rec) then
+      leave_lane(rec)
+      finish(rec, 'cancelled', 'dropped by ' .. overtaken_by(rec))
     elseif held_back(rec, lane) then
       return
     else
       rec.attempts = rec.attempts + 1
-      call('HSET', signal_key(id), 'state', 'sending', 'token', token, 'attempts', rec.attempts)
+      call('HSET', signal_key(id), 'state', 'sending', 'token', token, 'attempts', rec.attempts, 'taken', now)
       return hand_over(rec, lane, token, false)
     end
   end

@@ -37,7 +37,7 @@ end
 
 local changed = false
 for _, scope in ipairs(A.scopes) do changed = change(scope) or changed end
-if changed and not A.set then review() end
+if changed and not A.set then release_all() end
 
 local items = {}
 if A.set then

@@ -8,6 +8,10 @@
 --            kept, and for how long}
 -- items      {more, expired, lost}: whether to call again at once, leases that ran out, rings repaired
 
+local FORGOTTEN = 120000  -- ms without a probe after which a circuit is closed
+local CANDIDATES = 50     -- lanes that are looked at for a probe
+local HEALED = 20         -- lanes of a kind that one sweep looks at for no reason but that they may be stuck
+
 local more, expired, lost = false, 0, 0
 
 -- Every worker sweeps; one per interval is enough, and if it dies the next interval has another.
@@ -49,29 +53,25 @@ local stale = call('ZRANGEBYSCORE', HALTED, '-inf', now, 'LIMIT', 0, A.limit)
 for _, lane in ipairs(stale) do ring(lane) end
 more = more or #stale == A.limit
 
--- Of an endpoint that nobody has tried for an hour nothing is known, or it is not used any more.
-for _, endpoint in ipairs(call('ZRANGEBYSCORE', CIRCUITS, '-inf', now - 3600000)) do
-  call('ZREM', CIRCUITS, endpoint)
-  call('DEL', P .. 'circuit:' .. endpoint)
-  review()
+-- Of an endpoint that nobody has tried for a while nothing is known, or it is not used any more.
+for _, endpoint in ipairs(call('ZRANGEBYSCORE', CIRCUITS, '-inf', now - FORGOTTEN)) do
+  close_circuit(endpoint)
+  more = true
 end
 
--- An open circuit lets one lane probe; which one does not matter, but the latest is least likely to be ill.
+-- An open circuit lets one lane probe: one that was held back by it, and that nothing else holds.
 for _, endpoint in ipairs(call('ZRANGEBYSCORE', CIRCUITS, '-inf', now)) do
-  local lane = call('HGET', P .. 'circuit:' .. endpoint, 'candidate')
-  if not lane or not call('ZSCORE', HALTED, lane) then lane = call('ZRANDMEMBER', HALTED) end
-  if lane then ring(lane) end
-end
-
--- A brake has been taken off: whoever was halted by it is rung; who is still held is halted again.
-local cursor = call('GET', REVIEW)
-if cursor then
-  local page = call('ZSCAN', HALTED, cursor, 'COUNT', A.limit)
-  for i = 1, #page[2], 2 do
-    if not paused(page[2][i], 'cancel') then ring(page[2][i]) end
+  local candidates, found = candidates_key(endpoint), false
+  for _, lane in ipairs(call('SRANDMEMBER', candidates, CANDIDATES)) do
+    found = call('ZSCORE', HALTED, lane) and may_go(lane)
+    if found then
+      ring(lane)
+      break
+    end
+    call('SREM', candidates, lane)
   end
-  if page[1] == '0' then call('DEL', REVIEW) else call('SET', REVIEW, page[1]) end
-  more = more or page[1] ~= '0'
+  local other = not found and call('ZRANDMEMBER', HALTED)
+  if other and may_go(other) then ring(other) end
 end
 
 if A.repair then
@@ -83,8 +83,12 @@ if A.repair then
   local silent = call('ZRANGEBYSCORE', RUNG, '-inf', now - patience, 'LIMIT', 0, most)
   for _, lane in ipairs(silent) do ring(lane) end
   lost = #silent
-  -- No script leaves a lane with work in neither index; should anything else have, it is found by and by.
-  for _, lane in ipairs(call('ZRANDMEMBER', LANES, 20)) do
+  -- No script leaves a lane with work in no index, or halted for no reason; should anything else have, it is
+  -- found by and by.
+  for _, lane in ipairs(call('ZRANDMEMBER', HALTED, HEALED)) do
+    if may_go(lane) then ring(lane) end
+  end
+  for _, lane in ipairs(call('ZRANDMEMBER', LANES, HEALED)) do
     if not call('ZSCORE', RUNG, lane) and not call('ZSCORE', WAKEUPS, lane)
       and not call('ZSCORE', HALTED, lane) then ring(lane) end
   end
