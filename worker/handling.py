@@ -132,9 +132,12 @@ class Handler:
 
     def _note(self, job: Job, attempt: Attempt) -> str:
         head, now = job.head, self._clock()
+        began = round(job.redis_now_ms(now - attempt.seconds))
+        # Of an orphan it is only known when its worker was given it, and when that was given up.
+        times = {"at": head.taken_ms, "until": began} if head.orphan else {"at": began}
         note = {
             "attempt": head.attempt,
-            "at": head.taken_ms if head.orphan else round(job.redis_now_ms(now - attempt.seconds)),
+            **times,
             "ms": None if head.orphan else round(attempt.seconds * 1000),
             "verdict": attempt.verdict,
             "why": attempt.why,

@@ -54,7 +54,7 @@ def _judged_too_soon(case: Case, record: Record) -> Iterator[Violation]:
     if record.why == SILENT:
         judged.append(record.ended_ms or 0)
     notes = (json.loads(line) for line in record.history)
-    judged += [note["at"] for note in notes if note["why"] == SILENT]
+    judged += [note["until"] for note in notes if note["why"] == SILENT]
     if any(at < record.due_ms + case.limits.lease * 1000 for at in judged):
         yield _of(record, "judged too soon", "its worker was called silent although it held its lease")
 

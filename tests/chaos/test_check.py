@@ -161,7 +161,7 @@ BREAKS: dict[str, tuple[Break, str, str | None]] = {
         "orphan",
     ),
     "a close is judged before its lease is over": (
-        lambda w: w.record("again", history=(json.dumps({"at": 1_000_006_000, "why": SILENT}),)),
+        lambda w: w.record("again", history=(json.dumps({"until": 1_000_006_000, "why": SILENT}),)),
         "judged too soon",
         "again",
     ),

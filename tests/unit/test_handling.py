@@ -152,3 +152,9 @@ def test_a_class_that_is_none_counts_as_what_is_never_repeated() -> None:
     result = Case(Verdict.UNKNOWN).handle(make_head(action_class="nonsense"))
     assert isinstance(result, Settlement)
     assert result.outcome is Outcome.UNKNOWN
+
+
+def test_of_an_orphan_it_is_told_when_its_worker_was_given_it() -> None:
+    result = Case().handle(make_head(orphan=True, taken_ms=400))
+    note = json.loads(result.note)
+    assert (note["at"], note["until"], note["ms"]) == (400, 1000, None)
