@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -163,3 +164,14 @@ def test_examining_never_raises(url: str) -> None:
     findings = list(doctor.examine(Settings(redis_url=url, endpoint_url="http://127.0.0.1:1/")))
     assert [finding.level for finding in findings] == ["ok", "bad", "bad"]
     assert "\n" not in findings[1].text
+
+
+def test_an_accounts_file_is_looked_at(tmp_path: Path) -> None:
+    file = tmp_path / "accounts.json"
+    file.write_text('{"accounts": [{"name": "a", "groups": ["x"]}, {"name": "b", "groups": ["x"]}]}')
+    (finding,) = doctor._examine_accounts(Settings(accounts_file=str(file)))
+    assert (finding.level, finding.text) == ("ok", "2 connectors in 1 groups")
+    file.write_text("{")
+    (finding,) = doctor._examine_accounts(Settings(accounts_file=str(file)))
+    assert finding.level == "bad"
+    assert "not JSON" in finding.text

@@ -124,3 +124,19 @@ def test_an_address_that_is_none_is_refused_without_its_password(url: str) -> No
     with pytest.raises(SettingsError, match=r"^SIGNALS_REDIS_URL: [^\n]*$") as caught:
         connect(url)
     assert "sec" not in str(caught.value)
+
+
+@pytest.mark.parametrize("line", ["REDIS_URL=redis://h/0", "no equals sign", "SIGNAL_PREFIX=x:"])
+def test_a_line_of_the_file_that_sets_nothing_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str
+) -> None:
+    file = tmp_path / "settings"
+    file.write_text(f"# ours\n\nexport SIGNALS_THREADS=3\n{line}\n")
+    monkeypatch.setenv("SIGNALS_SETTINGS_FILE", str(file))
+    with pytest.raises(SettingsError, match=r"settings, line 4: must read SIGNALS_…=value"):
+        load_settings()
+
+
+def test_a_rate_that_nobody_means_is_an_error() -> None:
+    with pytest.raises(SettingsError, match=r"SIGNALS_RATE: must be 0 \(no limit\) or at least 0\.001"):
+        load_settings(rate=1e-9)
