@@ -151,7 +151,10 @@ class Deed:
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Signals that a person held back. Nothing that it covers goes out from ``returned`` to ``released``."""
+    """Signals that a person held back. Nothing that it covers goes out from ``returned`` to ``released``.
+
+    If the command gave up, these are the same.
+    """
 
     scope: str
     """``all``, ``entries``, ``all:<connector>`` or ``entries:<connector>``."""

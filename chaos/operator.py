@@ -22,7 +22,7 @@ _PATIENCE = 60.0
 
 
 class Operator:
-    """Pauses all, entries or one account, in a thread of its own. ``pauses``: those that it is sure of."""
+    """Pauses all, entries or one account, in a thread of its own. ``pauses``: what it did."""
 
     def __init__(self, url: str, seed: int, connectors: Sequence[str], limits: Limits) -> None:
         self.pauses: list[Pause] = []
@@ -58,8 +58,8 @@ class Operator:
         self._stopping.wait(seconds)
         released = time.time()
         self._insist(lambda: self._lanes.resume(wanted, label=BY_PERSON, by="chaos"))
-        if returned is not None:
-            self.pauses.append(Pause(wanted[0], asked, returned, released, time.time()))
+        # A command that gave up promises nothing, but what it asked for may have been in force.
+        self.pauses.append(Pause(wanted[0], asked, returned or released, released, time.time()))
 
     def _pause(self, wanted: list[str]) -> float | None:
         """When the command returned; None if it gave up, which promises nothing."""
