@@ -276,7 +276,7 @@ def test_a_person_dies_while_deciding(
             env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=30,
         )  # fmt: skip
         assert again.returncode == 1
-        assert "no dead letter any more" in again.stderr
+        assert "no dead letter (any more)" in again.stderr
         assert ledger.outcome(receipt.id) == outcome
         assert len(paper.receipts) == posts
         assert ledger.count("dead:unknown") == 0

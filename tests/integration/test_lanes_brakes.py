@@ -429,6 +429,22 @@ class TestCircuit:
         assert at is not None
         assert before + 60 <= at <= desk.redis_ms() + 60
 
+    def test_the_only_one_left_probes_again_and_again(self, make_desk: MakeDesk) -> None:
+        desk = make_desk(self.BRAKES)
+        self.opened(desk)
+        desk.admit(signal("d"))
+        assert desk.head("d") is None
+        for number in range(4):
+            at = desk.client.zscore(f"{desk.prefix}circuits", "api")
+            assert at is not None
+            desk.until(int(at))
+            assert "d" in desk.lanes.wake().rings
+            (probe,) = desk.lanes.checkout(["d"], f"probe{number}").heads
+            self.fail_soon(desk, probe)
+            desk.until(desk.redis_ms() + 2)
+            desk.lanes.wake()
+            assert desk.lanes.checkout(["d"], f"early{number}").heads == ()
+
     def test_a_probe_that_never_tells_is_followed_by_another(self, make_desk: MakeDesk) -> None:
         desk = make_desk(self.BRAKES, lease_ms=20)
         desk.until(self.opened(desk))

@@ -117,6 +117,7 @@ end
 local function probe(lane)
   call('ZADD', CIRCUITS, now + A.lease, B.endpoint)
   call('HSET', circuit_key(), 'probe', lane)
+  call('SREM', candidates_key(B.endpoint), lane)
 end
 
 local function open_circuit(failures)

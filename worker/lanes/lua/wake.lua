@@ -63,12 +63,12 @@ end
 for _, endpoint in ipairs(call('ZRANGEBYSCORE', CIRCUITS, '-inf', now)) do
   local candidates, found = candidates_key(endpoint), false
   for _, lane in ipairs(call('SRANDMEMBER', candidates, CANDIDATES)) do
+    call('SREM', candidates, lane)  -- it comes back if another is faster
     found = call('ZSCORE', HALTED, lane) and may_go(lane)
     if found then
       ring(lane)
       break
     end
-    call('SREM', candidates, lane)
   end
   local other = not found and call('ZRANDMEMBER', HALTED)
   if other and may_go(other) then ring(other) end
