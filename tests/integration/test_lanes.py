@@ -213,12 +213,12 @@ class TestCheckout:
         assert head.unknowns == 1 + (field == "unknowns")
 
     def test_what_may_have_been_taken_does_not_expire_into_certainty(self, desk: Desk) -> None:
-        close = signal(action="closeLong", action_class="full", max_age_ms=50, order_id="o1")
+        close = signal(action="closeLong", action_class="full", max_age_ms=500, order_id="o1")
         desk.admit(close)
         head = desk.head()
         assert head is not None
         desk.lanes.defer([Deferral(head, 0, unknown=True)])
-        desk.until(desk.redis_ms() + 55)
+        desk.until(desk.redis_ms() + 505)
         assert desk.head() is None
         assert desk.record(close.id)["outcome"] == "unknown"
         assert desk.admit(signal(order_id="o1")) == ["duplicate"]

@@ -232,7 +232,7 @@ class TestPauseOfEntries:
 
     def test_entries_expire_meanwhile_wherever_they_stand(self, make_desk: MakeDesk) -> None:
         desk = make_desk()
-        lasting, stale = signal(), signal(max_age_ms=1)
+        lasting, stale = signal(), signal(max_age_ms=500)
         desk.admit(lasting, stale)
         pause(desk)
         assert desk.head() is None
@@ -305,8 +305,8 @@ class TestRates:
         assert latest <= desk.redis_ms() + 4001
 
     def test_a_turn_of_a_lane_that_went_idle_is_forgotten(self, make_desk: MakeDesk) -> None:
-        desk = make_desk(Brakes(rate=10))
-        desk.admit(signal("a"), signal("b", max_age_ms=20))
+        desk = make_desk(Brakes(rate=1))
+        desk.admit(signal("a"), signal("b", max_age_ms=500))
         desk.lanes.checkout(["a", "b"], "t")
         at = desk.client.zscore(f"{desk.prefix}wakeups", "b")
         assert at is not None
@@ -495,10 +495,10 @@ class TestCircuit:
     def test_entries_expire_while_it_is_open(self, make_desk: MakeDesk) -> None:
         desk = make_desk(self.BRAKES)
         self.opened(desk)
-        one = signal("d", max_age_ms=5)
+        one = signal("d", max_age_ms=500)
         desk.admit(one)
         assert desk.head("d") is None
-        desk.until(desk.redis_ms() + 7)
+        desk.until(desk.redis_ms() + 505)
         assert "d" in desk.lanes.wake().rings
         assert [ended.id for ended in desk.lanes.checkout(["d"], "t").ended] == [one.id]
 
