@@ -63,7 +63,12 @@ class Settings(BaseSettings):
         1.5, description="Wait for that; then nothing is accepted or posted, and it is tried again"
     )
 
-    accounts_file: str | None = Field(None, description="JSON file of connectors and their groups")
+    accounts_file: str | None = Field(
+        None, description="YAML or JSON file of connectors: tokens, groups, limits (docs/accounts.md)"
+    )
+    token_keys_file: str | None = Field(
+        None, description="Keys that seal the tokens of signals in Redis (docs/accounts.md)"
+    )
 
     endpoint_url: str = Field(LIVE_ENDPOINT, description="Where signals are posted to")
     endpoint_ca_file: str | None = Field(None, description="Certificates to trust instead of the public ones")
