@@ -21,6 +21,7 @@ from worker.records import (
     CheckoutAnswer,
     DeferAnswer,
     Deferral,
+    DropAnswer,
     Ended,
     Head,
     Outcome,
@@ -66,9 +67,9 @@ class Lanes:
         self._persistence = Persistence(patience, abandoned)
         hearing = Hearing(client)
         self._admit = Script(client, hearing, prefix, "admit")
-        self._checkout, self._settle, self._defer, self._wake, self._resolve, self._pause = (
+        self._checkout, self._settle, self._defer, self._wake, self._resolve, self._drop, self._pause = (
             Script(client, hearing, prefix, name, when_full=True)
-            for name in ("checkout", "settle", "defer", "wake", "resolve", "pause")
+            for name in ("checkout", "settle", "defer", "wake", "resolve", "drop", "pause")
         )
         self._brakes = _brakes(brakes or Brakes())
         self._base = {
@@ -156,6 +157,16 @@ class Lanes:
         """
         reply = self._call(self._resolve, items=list(ids), act=act, by=by, why=why)
         return ResolveAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
+
+    def drop(self, ids: Sequence[str], *, by: str, why: str = "") -> DropAnswer:
+        """Call off signals that wait, delayed or due: they end as cancelled, and their ids are free again.
+
+        What a worker has in hand, or may have posted, is left alone; the answer says so for each.
+        """
+        reply = self._call(
+            self._drop, durability=self._durability, insist=True, items=list(ids), by=by, why=why
+        )
+        return DropAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
 
     def pause(self, scopes: Sequence[str], *, label: str, by: str, why: str = "") -> PauseAnswer:
         """Hold back what ``scopes`` cover (see ``worker.lanes.pauses``), from the next checkout on.

@@ -129,6 +129,16 @@ local function remember(rec, note)
   call('HSET', signal_key(rec.id), 'history', rec.history)
 end
 
+-- Who decides, and for what reason; for acts of people.
+local function decided() return 'by ' .. A.by .. (A.why ~= '' and ': ' .. A.why or '') end
+
+-- Write down what a person does with a signal. `was`: what it was before.
+local function note_act(rec, act, was)
+  remember(rec, cjson.encode({ at = now, verdict = act, why = decided() }))
+  call('XADD', P .. 'acts', 'MAXLEN', '~', A.stream, '*', 'id', rec.id, 'connector', rec.connector,
+    'action', rec.action, 'act', act, 'by', A.by, 'why', A.why, 'was', was)
+end
+
 -- Give a signal its outcome. The caller has taken it out of its lane or out of the calendar.
 local function finish(rec, outcome, why)
   local rule = RULES[outcome]
