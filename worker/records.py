@@ -47,6 +47,8 @@ class Admission:
     order_id: str | None = None
     """clientOrderId, if the signal places an order under it."""
     idempotency_key: str | None = None
+    key_window_ms: int | None = None
+    """How long the idempotency key is remembered; None: as long as the order id, ``window_ms``."""
     drops: str | None = None
     """Which waiting signals it makes pointless; see ``worker.policy.drops``."""
     target: str | None = None
@@ -183,8 +185,8 @@ class ResolveAnswer(Answer):
 
 @dataclass(frozen=True, slots=True)
 class DropAnswer(Answer):
-    """One entry per id: ``done`` (it waited, and is cancelled now), ``sending`` (a worker has it in hand: too
-    late), ``doubtful`` (an earlier attempt may have been taken) or ``gone`` (finished, dead, or no signal)."""
+    """One entry per id: ``done`` (it waited, and is cancelled now), ``sending`` (a worker has it in hand),
+    ``doubtful`` (an earlier attempt may have been taken) or ``gone`` (finished, dead, or no signal)."""
 
     results: tuple[str, ...] = ()
 

@@ -227,3 +227,88 @@ class TestDrop:
 
     def closing(self, **fields: Any) -> Admission:
         return signal(action="closeLong", action_class="full", **fields)
+
+
+class TestRelease:
+    def keyed(self, **fields: Any) -> Admission:
+        return signal(idempotency_key="k1", **fields)
+
+    def test_the_key_is_free_and_the_order_id_is_not(self, desk: Desk) -> None:
+        one = self.keyed(order_id="o1")
+        desk.admit(one)
+        desk.lanes.release([one.id])
+        assert desk.keys("claim") == ["claim:order:4:acct:o1"]
+        assert "key" not in desk.record(one.id)
+        assert desk.admit(self.keyed()) == ["accepted"]
+        assert desk.admit(self.keyed(order_id="o1")) == ["duplicate"]
+
+    def test_a_key_that_another_holds_by_now_stays_its_own(self, desk: Desk) -> None:
+        one, other = self.keyed(), self.keyed()
+        desk.admit(one)
+        desk.lanes.release([one.id])
+        desk.admit(other)
+        desk.lanes.release([one.id])
+        assert desk.admit(self.keyed()) == ["duplicate"]
+        desk.settle(taken(desk), Outcome.REJECTED)
+        assert desk.admit(self.keyed()) == ["duplicate"], "the end of the first frees nothing of the second"
+
+    def test_a_resend_does_not_claim_it_again(self, desk: Desk) -> None:
+        one = self.keyed(order_id="o1")
+        desk.admit(one)
+        desk.settle(taken(desk), Outcome.UNKNOWN)
+        desk.lanes.release([one.id])
+        desk.admit(self.keyed())
+        assert desk.lanes.resolve([one.id], "resend", by="ann").results == ("done",)
+        desk.settle(taken(desk))
+        desk.settle(taken(desk))
+        assert desk.admit(self.keyed()) == ["duplicate"]
+
+    @pytest.mark.parametrize("outcome", [Outcome.ACCEPTED, Outcome.UNKNOWN])
+    def test_signals_that_have_ended_let_go_too(self, desk: Desk, outcome: Outcome) -> None:
+        one = self.keyed()
+        desk.admit(one)
+        desk.settle(taken(desk), outcome)
+        assert desk.admit(self.keyed()) == ["duplicate"]
+        desk.lanes.release([one.id])
+        assert desk.admit(self.keyed()) == ["accepted"]
+
+    def test_again_or_of_nobody_is_no_error(self, desk: Desk) -> None:
+        one, plain = self.keyed(), signal()
+        desk.admit(one, plain)
+        before = desk.record(plain.id)
+        for _ in range(2):
+            desk.lanes.release([one.id, plain.id, "nobody"])
+        assert desk.record(plain.id) == before
+        assert desk.keys("signal") == sorted([f"signal:{one.id}", f"signal:{plain.id}"])
+
+    def test_who_admits_again_after_a_lost_reply_does_not_claim_it_anew(self, desk: Desk) -> None:
+        one = self.keyed()
+        desk.admit(one)
+        desk.lanes.release([one.id])
+        assert desk.admit(one) == ["accepted"]
+        assert desk.keys("claim") == []
+
+
+class TestKeyWindow:
+    def test_key_and_order_id_are_known_for_their_own_times(self, desk: Desk) -> None:
+        one = signal(idempotency_key="k1", order_id="o1", window_ms=60_000, key_window_ms=1)
+        desk.admit(one)
+        assert desk.admit(signal(idempotency_key="k1")) == ["duplicate"], "while it is alive"
+        desk.settle(taken(desk))
+        desk.until(desk.redis_ms() + 3)
+        assert desk.keys("claim") == ["claim:order:4:acct:o1"]
+        assert 0 < desk.client.pttl(f"{desk.prefix}claim:order:4:acct:o1") <= 60_000
+        assert desk.admit(signal(idempotency_key="k1")) == ["accepted"]
+
+    def test_without_one_of_its_own_it_is_the_order_ids(self, desk: Desk) -> None:
+        one = signal(idempotency_key="k1", window_ms=60_000)
+        desk.admit(one)
+        desk.settle(taken(desk))
+        assert 50_000 < desk.client.pttl(f"{desk.prefix}claim:key:4:acct:k1") <= 60_000
+
+    def test_a_longer_one_outlasts_the_order_id(self, desk: Desk) -> None:
+        one = signal(idempotency_key="k1", order_id="o1", window_ms=1, key_window_ms=60_000)
+        desk.admit(one)
+        desk.settle(taken(desk))
+        desk.until(desk.redis_ms() + 3)
+        assert desk.keys("claim") == ["claim:key:4:acct:k1"]
