@@ -2,7 +2,8 @@
 
 Each block of docs/quickstarts.md stands behind a comment that says what to do with it:
 ``test: file NAME`` (write it), ``background`` (start it), ``run [TEXT]`` (run it; it must say TEXT),
-``new-key`` (run it and do with the key what the page says), ``tradingview`` (send it as TradingView would), ``patch`` (run what the diff makes), ``skip``.
+``new-key`` (run it, and do with the key what the page says), ``tradingview`` (send it as TradingView would),
+``patch`` (run what the diff makes), ``skip``.
 """
 
 from __future__ import annotations
