@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from producers.errors import Interrupted
 from producers.producer import SignalProducer
-from producers.receipts import Receipt
+from producers.receipts import Receipt, Status
+from producers.testing import MemoryProducer, Sent
 from worker.errors import InvalidSignal, QueueUnavailable, SignalsError
 
 __all__ = [
     "Interrupted",
     "InvalidSignal",
+    "MemoryProducer",
     "QueueUnavailable",
     "Receipt",
+    "Sent",
     "SignalProducer",
     "SignalsError",
+    "Status",
 ]

@@ -7,6 +7,7 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, overload
 
+from producers import memory
 from producers.admission import (
     Draft,
     Prepared,
@@ -29,6 +30,7 @@ from worker.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from celery import Celery
+    from redis import Redis
 
     from worker.ports import Bell
 
@@ -58,20 +60,26 @@ class SignalProducer:
     ) -> None:
         """``redis_url`` overrides the one of ``settings``, which default to the SIGNALS_… environment.
 
-        ``queue`` and ``bell`` replace Redis and Celery, for tests. Raises SettingsError.
+        A URL of ``memory://`` leads to the MemoryProducer that a test has opened under it. ``queue`` and
+        ``bell`` replace Redis and Celery. Raises SettingsError.
         """
         settings = settings or load_settings(**({"redis_url": redis_url} if redis_url else {}))
         url = redis_url or settings.redis_url
         self._settings = settings
         self._closed = False
-        self._client = connect(url, timeout=settings.redis_timeout)
-        self._queue = queue or Lanes(
-            self._client,
-            prefix=settings.prefix,
-            timing=settings.timing(),
-            patience=settings.redis_patience,
-            durability=settings.required_durability(),
-        )
+        if url.startswith(memory.SCHEME):
+            queue, bell = queue or memory.find(url), bell or memory.Silence()
+        self._client: Redis | None = None
+        if queue is None:
+            self._client = connect(url, timeout=settings.redis_timeout)
+            queue = Lanes(
+                self._client,
+                prefix=settings.prefix,
+                timing=settings.timing(),
+                patience=settings.redis_patience,
+                durability=settings.required_durability(),
+            )
+        self._queue = queue
         self._app: Celery | None = None
         if bell is None:
             from worker.rings import CeleryBell, make_app  # Celery takes half a second to import
@@ -174,7 +182,8 @@ class SignalProducer:
     def close(self) -> None:
         """Give the connections back. Calling it again does nothing; sending afterwards is an error."""
         self._closed = True
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
         if self._app is not None:
             self._app.close()
 

@@ -54,6 +54,7 @@ def test_sentinels() -> None:
         ("redis://one?ssl_ca_certs=x", "ssl_ca_certs is for rediss:// (TLS)"),
         ("redis://one?sentinel_password=secret", "there is no option 'sentinel_password'"),
         ("redis://one?retry_on_timeout=true", "there is no option 'retry_on_timeout'"),
+        ("memory://tests", "memory:// is for tests of code that sends"),
         ("cluster://one", "must start with redis://, rediss://, sentinel:// or sentinels://"),
     ],
 )

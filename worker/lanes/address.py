@@ -47,6 +47,8 @@ class Address:
 def parse(url: str) -> Address:
     """Raises SettingsError, which repeats nothing of the URL that could be a password."""
     scheme, _, rest = url.partition("://")
+    if scheme == "memory":
+        raise SettingsError("SIGNALS_REDIS_URL: memory:// is for tests of code that sends: this needs Redis")
     if scheme not in _PORTS:
         wanted = "redis://, rediss://, sentinel:// or sentinels://"
         raise SettingsError(f"SIGNALS_REDIS_URL: must start with {wanted}")
