@@ -144,6 +144,18 @@ class SignalProducer:
         Raises InvalidSignal, with nothing sent, when an argument beside the signals is bad; Interrupted
         (as QueueUnavailable or QueueUnusable) when Redis fails: it carries the receipts that are certain.
         What an iterator itself raises passes through; the full batches before it have then been sent.
+
+        A call whose answer is lost is repeated for SIGNALS_REDIS_PATIENCE under the same internal ids, which
+        enqueues nothing twice. Once it has raised, only a clientOrderId or idempotency key tells what was
+        taken already.
+
+        >>> from producers import MemoryProducer
+        >>> producer = MemoryProducer()  # takes the place of a SignalProducer in tests
+        >>> order = {"connectorName": "a", "connectorToken": "t", "action": "openLong", "fixed": "0.5"}
+        >>> [str(receipt.status) for receipt in producer.send([order, {**order, "fixd": "0.5"}])]
+        ['accepted', 'invalid']
+        >>> [str(producer.send(order, idempotency_key="42").status) for _ in range(2)]
+        ['accepted', 'duplicate']
         """
         terms = self.terms(max_age=max_age, dedup_window=dedup_window)
         drafts = drafts_of(signal, idempotency_key, terms.rules)
