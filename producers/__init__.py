@@ -20,15 +20,17 @@ from producers.errors import Interrupted
 from producers.producer import SignalProducer
 from producers.receipts import Receipt, Status
 from producers.testing import MemoryProducer, Sent
-from worker.errors import InvalidSignal, QueueUnavailable, SignalsError
+from worker.errors import InvalidSignal, QueueUnavailable, QueueUnusable, SettingsError, SignalsError
 
 __all__ = [
     "Interrupted",
     "InvalidSignal",
     "MemoryProducer",
     "QueueUnavailable",
+    "QueueUnusable",
     "Receipt",
     "Sent",
+    "SettingsError",
     "SignalProducer",
     "SignalsError",
     "Status",
