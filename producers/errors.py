@@ -19,6 +19,17 @@ class Interrupted(SignalsError):
 
     ``receipts`` are certain: one for each of the first signals of the call, in order. The signals after them
     may or may not have been taken; repeating those with the same clientOrderId or idempotency key is safe.
+
+    >>> from producers import SignalProducer
+    >>> from worker.settings import load_settings
+    >>> nobody = load_settings(redis_url="redis://127.0.0.1:1", redis_patience=0.1)
+    >>> order = {"connectorName": "a", "connectorToken": "t", "action": "buy", "clientOrderId": "7"}
+    >>> with SignalProducer(settings=nobody) as producer:
+    ...     try:
+    ...         producer.send(order)
+    ...     except Interrupted as error:
+    ...         print(f"{len(error.receipts)} are certain; what came after may be sent again")
+    0 are certain; what came after may be sent again
     """
 
     receipts: list[Receipt]

@@ -7,6 +7,7 @@ from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, overload
 
+from producers import memory
 from producers.admission import (
     Draft,
     Prepared,
@@ -31,6 +32,7 @@ from worker.vault import open_vault
 
 if TYPE_CHECKING:
     from celery import Celery
+    from redis import Redis
 
     from worker.ports import Bell
 
@@ -60,20 +62,26 @@ class SignalProducer:
     ) -> None:
         """``redis_url`` overrides the one of ``settings``, which default to the SIGNALS_… environment.
 
-        ``queue`` and ``bell`` replace Redis and Celery, for tests. Raises SettingsError.
+        A URL of ``memory://`` leads to the MemoryProducer that a test has opened under it. ``queue`` and
+        ``bell`` replace Redis and Celery. Raises SettingsError.
         """
         settings = settings or load_settings(**({"redis_url": redis_url} if redis_url else {}))
         url = redis_url or settings.redis_url
         self._settings = settings
         self._closed = False
-        self._client = connect(url, timeout=settings.redis_timeout)
-        self._queue = queue or Lanes(
-            self._client,
-            prefix=settings.prefix,
-            timing=settings.timing(),
-            patience=settings.redis_patience,
-            durability=settings.required_durability(),
-        )
+        if url.startswith(memory.SCHEME):
+            queue, bell = queue or memory.find(url), bell or memory.Silence()
+        self._client: Redis | None = None
+        if queue is None:
+            self._client = connect(url, timeout=settings.redis_timeout)
+            queue = Lanes(
+                self._client,
+                prefix=settings.prefix,
+                timing=settings.timing(),
+                patience=settings.redis_patience,
+                durability=settings.required_durability(),
+            )
+        self._queue = queue
         self._accounts = follow_accounts(settings.accounts_file)
         self._vault = open_vault(settings.token_keys_file)
         self._app: Celery | None = None
@@ -141,6 +149,18 @@ class SignalProducer:
         Raises InvalidSignal, with nothing sent, when an argument beside the signals is bad; Interrupted
         (as QueueUnavailable or QueueUnusable) when Redis fails: it carries the receipts that are certain.
         What an iterator itself raises passes through; the full batches before it have then been sent.
+
+        A call whose answer is lost is repeated for SIGNALS_REDIS_PATIENCE under the same internal ids, which
+        enqueues nothing twice. Once it has raised, only a clientOrderId or idempotency key tells what was
+        taken already.
+
+        >>> from producers import MemoryProducer
+        >>> producer = MemoryProducer()  # takes the place of a SignalProducer in tests
+        >>> order = {"connectorName": "a", "connectorToken": "t", "action": "openLong", "fixed": "0.5"}
+        >>> [str(receipt.status) for receipt in producer.send([order, {**order, "fixd": "0.5"}])]
+        ['accepted', 'invalid']
+        >>> [str(producer.send(order, idempotency_key="42").status) for _ in range(2)]
+        ['accepted', 'duplicate']
         """
         terms = self.terms(max_age=max_age, dedup_window=dedup_window)
         drafts = drafts_of(signal, idempotency_key, terms.accounts and terms.accounts())
@@ -183,7 +203,8 @@ class SignalProducer:
     def close(self) -> None:
         """Give the connections back. Calling it again does nothing; sending afterwards is an error."""
         self._closed = True
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
         if self._app is not None:
             self._app.close()
 
