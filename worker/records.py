@@ -15,7 +15,7 @@ class Outcome(StrEnum):
     ACCEPTED = "accepted"
     """The endpoint answered as expected."""
     CANCELLED = "cancelled"
-    """Dropped while it waited, by a later cancel or close."""
+    """Dropped while it waited, by a later cancel or close, or by a person."""
     REJECTED = "rejected"
     """The endpoint refused it."""
     EXPIRED = "expired"
@@ -47,6 +47,8 @@ class Admission:
     order_id: str | None = None
     """clientOrderId, if the signal places an order under it."""
     idempotency_key: str | None = None
+    key_window_ms: int | None = None
+    """How long the idempotency key is remembered; None: as long as the order id, ``window_ms``."""
     drops: str | None = None
     """Which waiting signals it makes pointless; see ``worker.policy.drops``."""
     target: str | None = None
@@ -177,6 +179,14 @@ class WakeAnswer(Answer):
 @dataclass(frozen=True, slots=True)
 class ResolveAnswer(Answer):
     """One entry per id: ``done``, ``gone`` (no dead letter any more) or ``taken`` (its order id is)."""
+
+    results: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class DropAnswer(Answer):
+    """One entry per id: ``done`` (it waited, and is cancelled now), ``sending`` (a worker has it in hand),
+    ``doubtful`` (an earlier attempt may have been taken) or ``gone`` (finished, dead, or no signal)."""
 
     results: tuple[str, ...] = ()
 

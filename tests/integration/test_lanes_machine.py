@@ -234,6 +234,27 @@ class QueueMachine(RuleBasedStateMachine):
             self.known[chosen].accepted_by_person = act == "accept"
         self._note(answer.ended)
 
+    @rule(picks=st.lists(st.integers(0, 100), min_size=1, max_size=3), again=st.booleans())
+    def drop(self, picks: list[int], again: bool) -> None:
+        if not self.known:
+            return
+        ids = list(dict.fromkeys(list(self.known)[pick % len(self.known)] for pick in picks))
+        expected = tuple(self._when_dropped(signal_id) for signal_id in ids)
+        answer = self.lanes.drop(ids, by="machine")
+        assert answer.results == expected
+        if again:  # the reply was lost, and meanwhile nobody did anything
+            repeated = self.lanes.drop(ids, by="machine")
+            assert (repeated.results, repeated.ended) == (expected, ())
+            assert set(answer.rings) <= set(repeated.rings)
+        self._note(answer.ended)
+
+    def _when_dropped(self, signal_id: str) -> str:
+        record = self._record(signal_id)
+        if record["state"] in ("waiting", "delayed"):
+            return "doubtful" if int(record.get("unknowns", 0)) else "done"
+        by_us = record["state"] == "finished" and record["why"] == "dropped by machine"
+        return "done" if by_us else "sending" if record["state"] == "sending" else "gone"
+
     def _note(self, ended: tuple[Ended, ...]) -> None:
         for end in ended:
             known = self.known[end.id]
@@ -277,6 +298,22 @@ class QueueMachine(RuleBasedStateMachine):
             counted["delayed"] += places[signal_id] == ["calendar"]
         for name, count in counted.items():
             assert int(self.client.hget(f"{self.prefix}counts", name) or 0) == count
+
+    @invariant()
+    def totals_tell_how_all_ended(self) -> None:
+        raw = self.client.hgetall(f"{self.prefix}totals")
+        totals = {name.decode(): int(count) for name, count in raw.items()}
+        assert totals.get("admitted", 0) == len(self.known)
+        for outcome in Outcome:
+            ended = sum(known.outcomes == [outcome] for known in self.known.values())
+            assert totals.get(outcome, 0) == ended, outcome
+
+    @invariant()
+    def exits_are_listed_in_their_order(self) -> None:
+        for connector in CONNECTORS:
+            ids = self._ids(self.client.lrange(f"{self.prefix}lane:{connector}", 0, -1))
+            exits = [one for one in ids if self.known[one].admission.action_class != "entry"]
+            assert self._ids(self.client.lrange(f"{self.prefix}exits:{connector}", 0, -1)) == exits
 
     @invariant()
     def every_lane_with_work_is_in_exactly_one_index(self) -> None:

@@ -21,6 +21,7 @@ from worker.records import (
     CheckoutAnswer,
     DeferAnswer,
     Deferral,
+    DropAnswer,
     Ended,
     Head,
     Outcome,
@@ -65,11 +66,14 @@ class Lanes:
         self._timing = timing or Timing()
         self._persistence = Persistence(patience, abandoned)
         hearing = Hearing(client)
-        self._admit = Script(client, hearing, prefix, "admit")
-        self._checkout, self._settle, self._defer, self._wake, self._resolve, self._pause = (
-            Script(client, hearing, prefix, name, when_full=True)
-            for name in ("checkout", "settle", "defer", "wake", "resolve", "pause")
-        )
+
+        def script(name: str) -> Script:
+            return Script(client, hearing, prefix, name, when_full=name != "admit")
+
+        self._admit = script("admit")
+        self._checkout, self._settle, self._defer = script("checkout"), script("settle"), script("defer")
+        self._wake, self._pause = script("wake"), script("pause")
+        self._resolve, self._drop, self._release = script("resolve"), script("drop"), script("release")
         self._brakes = _brakes(brakes or Brakes())
         self._base = {
             "lease": self._timing.lease_ms,
@@ -156,6 +160,24 @@ class Lanes:
         """
         reply = self._call(self._resolve, items=list(ids), act=act, by=by, why=why)
         return ResolveAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
+
+    def drop(self, ids: Sequence[str], *, by: str, why: str = "") -> DropAnswer:
+        """Call off signals that wait, delayed or due: they end as cancelled, and their ids are free again.
+
+        What a worker has in hand, or may have posted, is left alone; the answer says so for each.
+        """
+        reply = self._call(
+            self._drop, durability=self._durability, insist=True, items=list(ids), by=by, why=why
+        )
+        return DropAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
+
+    def release(self, ids: Sequence[str]) -> None:
+        """Free the idempotency keys of these signals, however they are; their order ids stay claimed.
+
+        For keys that are to be known only until the sender has its answer: what comes under the same key
+        afterwards is a new signal. Ids that are gone are passed over.
+        """
+        self._call(self._release, items=list(ids))
 
     def pause(self, scopes: Sequence[str], *, label: str, by: str, why: str = "") -> PauseAnswer:
         """Hold back what ``scopes`` cover (see ``worker.lanes.pauses``), from the next checkout on.
@@ -255,6 +277,7 @@ def _admission(item: Admission) -> dict[str, Any]:
         "age": item.max_age_ms,
         "order": item.order_id,
         "key": item.idempotency_key,
+        "key_window": item.key_window_ms,
         "drops": item.drops,
         "target": item.target,
     }

@@ -76,9 +76,9 @@ local function claim_key(kind, connector, name)
   return P .. 'claim:' .. kind .. ':' .. #connector .. ':' .. connector .. ':' .. name
 end
 
-local NUMBERS = { seq = true, admitted = true, due = true, expires = true, window = true,
+local NUMBERS = { seq = true, admitted = true, due = true, expires = true, window = true, key_window = true,
   attempts = true, unknowns = true, taken = true }
-local FIELDS = { 'connector', 'action', 'class', 'state', 'seq', 'admitted', 'due', 'expires', 'window',
+local FIELDS = { 'connector', 'action', 'class', 'state', 'seq', 'admitted', 'due', 'expires', 'window', 'key_window',
   'order', 'key', 'print', 'drops', 'target', 'attempts', 'unknowns', 'token', 'taken', 'outcome', 'history' }
 
 -- What a record that somebody has spoilt is taken for: an entry that may be on its way, so that it is judged
@@ -108,11 +108,15 @@ local function read(id)
   return rec
 end
 
+-- The claims of a signal, and how long after its admission each is kept at least.
 local function claims(rec)
-  local keys = {}
-  if rec.order then keys[#keys + 1] = claim_key('order', rec.connector, rec.order) end
-  if rec.key then keys[#keys + 1] = claim_key('key', rec.connector, rec.key) end
-  return keys
+  local keys, windows = {}, {}
+  if rec.order then keys[1], windows[1] = claim_key('order', rec.connector, rec.order), rec.window end
+  if rec.key then
+    keys[#keys + 1] = claim_key('key', rec.connector, rec.key)
+    windows[#keys] = rec.key_window or rec.window
+  end
+  return keys, windows
 end
 
 local function owner(claim)
@@ -129,16 +133,27 @@ local function remember(rec, note)
   call('HSET', signal_key(rec.id), 'history', rec.history)
 end
 
+-- Who decides, and for what reason; for acts of people.
+local function decided() return 'by ' .. A.by .. (A.why ~= '' and ': ' .. A.why or '') end
+
+-- Write down what a person does with a signal. `was`: what it was before.
+local function note_act(rec, act, was)
+  remember(rec, cjson.encode({ at = now, verdict = act, why = decided() }))
+  call('XADD', P .. 'acts', 'MAXLEN', '~', A.stream, '*', 'id', rec.id, 'connector', rec.connector,
+    'action', rec.action, 'act', act, 'by', A.by, 'why', A.why, 'was', was)
+end
+
 -- Give a signal its outcome. The caller has taken it out of its lane or out of the calendar.
 local function finish(rec, outcome, why)
   local rule = RULES[outcome]
-  for _, claim in ipairs(claims(rec)) do
+  local keys, windows = claims(rec)
+  for i, claim in ipairs(keys) do
     local held = call('GET', claim)
     if held and owner(held) == rec.id then
       if rule.frees then
         call('DEL', claim)
       elseif not rule.dead then
-        call('PEXPIREAT', claim, rec.admitted + rec.window)
+        call('PEXPIREAT', claim, rec.admitted + windows[i])
       end
     end
   end

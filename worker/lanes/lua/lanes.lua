@@ -27,21 +27,56 @@ end
 -- A position sync says what the position shall be, not what to order: no cancel means it.
 local NEVER_DROPPED = { cancel = true, cancelAll = true, positionSync = true }
 
--- Drop an order that still waits because `by` makes it pointless. One that may have reached the
--- endpoint is more than waiting: it keeps its place.
-local function drop(rec, by)
-  if NEVER_DROPPED[rec.action] or (rec.unknowns or 0) > 0 then return end
+-- What would be made pointless by being posted after a signal that overtook it: an open after its own close,
+-- a position that was wanted before the one that is wanted now.
+local OVERTAKES = { closeLong = 'openLong', closeShort = 'openShort', sell = 'buy', positionSync = 'positionSync' }
+
+local function overtaking_mark(rec) return rec.due .. ' ' .. rec.seq .. ' ' .. rec.action .. ' ' .. rec.id end
+
+-- What overtook in a pause is a line of its kind's mark: due, seq, action and id; the newest is the first, and
+-- the one before it the second. All but the newest have left the lane.
+local function marks(lane, kind)
+  return string.match(call('HGET', overtaken_key(lane), kind) or '', '^([^\n]*)\n?([^\n]*)')
+end
+
+-- What never went out has made nothing pointless that it overtook.
+local function forget_overtaking(rec)
+  local kind = OVERTAKES[rec.action]
+  if not kind then return end
+  local newest, before = marks(rec.connector, kind)
+  if newest ~= overtaking_mark(rec) then return end
+  if before == '' then
+    call('HDEL', overtaken_key(rec.connector), kind)
+  else
+    call('HSET', overtaken_key(rec.connector), kind, before)
+  end
+end
+
+-- Take a signal that waits, delayed or due, out of its place for good.
+local function call_off(rec, why)
   if rec.state == 'delayed' then
     leave_calendar(rec)
-    finish(rec, 'cancelled', 'dropped by ' .. by.action .. ' ' .. by.id)
+    finish(rec, 'cancelled', why)
     note_calendar(rec.connector)
-  elseif rec.state == 'waiting' then
-    local was_head = call('LINDEX', lane_key(rec.connector), 0) == rec.id
-    leave_lane(rec, not was_head)
-    finish(rec, 'cancelled', 'dropped by ' .. by.action .. ' ' .. by.id)
-    -- The lane may have been waiting for this head's retry; what follows need not.
-    if was_head then give_back(rec.connector) end
+    return
   end
+  local was_head = call('LINDEX', lane_key(rec.connector), 0) == rec.id
+  leave_lane(rec, not was_head)
+  forget_overtaking(rec)
+  finish(rec, 'cancelled', why)
+  -- The lane may have been waiting for this head's retry; what follows need not.
+  if was_head then give_back(rec.connector) end
+end
+
+-- Whether it waits and nothing of it can have reached the endpoint: otherwise it is more than waiting.
+local function is_unsent(rec)
+  return (rec.state == 'delayed' or rec.state == 'waiting') and (rec.unknowns or 0) == 0
+end
+
+-- Drop an order that still waits because `by` makes it pointless.
+local function drop(rec, by)
+  if NEVER_DROPPED[rec.action] or not is_unsent(rec) then return end
+  call_off(rec, 'dropped by ' .. by.action .. ' ' .. by.id)
 end
 
 local function earlier(rec, by) return rec and rec.seq < by.seq end
@@ -144,24 +179,20 @@ local function expire(rec)
   finish(rec, doubt and 'unknown' or 'expired', 'waited ' .. (now - rec.due) .. ' ms')
 end
 
--- What would be made pointless by being posted after a signal that overtook it: an open after its own close,
--- a position that was wanted before the one that is wanted now.
-local OVERTAKES = { closeLong = 'openLong', closeShort = 'openShort', sell = 'buy', positionSync = 'positionSync' }
-
 -- Remember what overtook: entries of that kind that stand before it are dropped when their turn comes.
 local function note_overtaking(rec)
   local kind = OVERTAKES[rec.action]
   if kind and (rec.class == 'full' or rec.action == 'positionSync') then
-    call('HSET', overtaken_key(rec.connector), kind, rec.due .. ' ' .. rec.seq .. ' ' .. rec.action .. ' ' .. rec.id)
+    local newest = marks(rec.connector, kind)
+    if newest == overtaking_mark(rec) then return end
+    call('HSET', overtaken_key(rec.connector), kind, overtaking_mark(rec) .. (newest ~= '' and '\n' .. newest or ''))
   end
 end
 
 -- By what an entry was overtaken, if by anything.
 local function overtaken_by(rec)
   if rec.class ~= 'entry' or (rec.unknowns or 0) > 0 then return nil end
-  local mark = call('HGET', overtaken_key(rec.connector), rec.action)
-  if not mark then return nil end
-  local due, seq, by = string.match(mark, '^(%d+) (%d+) (.*)$')
+  local due, seq, by = string.match(marks(rec.connector, rec.action), '^(%d+) (%d+) (.*)$')
   due, seq = tonumber(due), tonumber(seq)
   if due and (rec.due < due or (rec.due == due and rec.seq < seq)) then return by end
 end

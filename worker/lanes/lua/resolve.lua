@@ -22,14 +22,6 @@ local function reclaim(rec)
   for _, claim in ipairs(claims(rec)) do call('SET', claim, rec.id .. ' ' .. (rec.print or ''), 'NX') end
 end
 
-local function note(rec)
-  local why = 'by ' .. A.by .. (A.why ~= '' and ': ' .. A.why or '')
-  remember(rec, cjson.encode({ at = now, verdict = A.act, why = why }))
-  call('XADD', P .. 'acts', 'MAXLEN', '~', A.stream, '*', 'id', rec.id, 'connector', rec.connector,
-    'action', rec.action, 'act', A.act, 'by', A.by, 'why', A.why, 'was', rec.outcome)
-  return A.act .. 'ed ' .. why
-end
-
 local function send_again(rec)
   promote(rec.connector)  -- what fell due before now goes first
   local age = rec.expires and rec.expires - rec.due
@@ -48,12 +40,12 @@ local function resolve(id)
   if rec == nil or rec.state ~= 'dead' then return 'gone' end
   if A.act == 'resend' and is_taken(rec) then return 'taken' end
   if A.act ~= 'discard' then reclaim(rec) end  -- an order exists, or may soon
-  local why = note(rec)
+  note_act(rec, A.act, rec.outcome)
   leave_dead(rec)
   if A.act == 'resend' then
     send_again(rec)
   else
-    finish(rec, A.act == 'accept' and 'accepted' or 'discarded', why)
+    finish(rec, A.act == 'accept' and 'accepted' or 'discarded', A.act .. 'ed ' .. decided())
   end
   return 'done'
 end

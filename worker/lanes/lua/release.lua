@@ -1,0 +1,17 @@
+-- Take the idempotency keys of signals away from them: the same key may be used again. Nothing else of them
+-- changes.
+--
+-- arguments  items: ids; those of signals that are gone, or that hold no key, change nothing
+-- items      none
+
+for _, id in ipairs(A.items) do
+  local rec = read(id)
+  if rec and rec.key then
+    local claim = claim_key('key', rec.connector, rec.key)
+    local held = call('GET', claim)
+    if held and owner(held) == id then call('DEL', claim) end
+    -- Or a resend, or its end, would claim or free the key of whoever has it then.
+    call('HDEL', signal_key(id), 'key')
+  end
+end
+return answer({})
