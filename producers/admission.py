@@ -52,12 +52,12 @@ class Draft:
     source: object
     key: str | None = None
     """Idempotency key, scoped by connector."""
+    id: str = field(default_factory=new_id)
     key_window: float | None = None
     """Seconds that ``key`` is remembered, if not as long as a clientOrderId."""
     hold_until: float | None = None
     """When (by ``worker.clock.steady``) it is due at the earliest: senders that share a connector are held for
     a moment so that their signals are sorted by when they came."""
-    id: str = field(default_factory=new_id)
 
 
 @dataclass(frozen=True, slots=True)
