@@ -64,7 +64,7 @@ lock: dev  ## Pin and hash the dependencies again
 	@command -v uv >/dev/null || { echo "uv is needed: pip install uv"; exit 1; }
 	$(LOCK) -o requirements/runtime.txt
 	$(LOCK) --extra demo -o requirements/demo.txt
-	$(LOCK) --extra demo --group dev -o requirements/dev.txt
+	$(LOCK) --all-extras --group dev -o requirements/dev.txt
 
 bench-fanout: dev  ## Worker CPU per signal beside a naive Celery task
 	$(BIN)/python -m benchmarks.fanout

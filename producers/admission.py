@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 import uuid
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 from producers.receipts import Receipt, Status
+from worker.accounts import Account, Accounts
 from worker.contract import (
     Action,
     OrderSignal,
@@ -18,12 +20,13 @@ from worker.contract import (
     effective_delay_ms,
     fingerprint,
     parse,
-    stored,
+    sealed,
     warnings,
 )
 from worker.errors import InvalidSignal
 from worker.policy import Policy, action_of, classify, drops, max_age
 from worker.records import Admission, Admitted
+from worker.vault import MARK
 
 Source: TypeAlias = Mapping[str, object] | bytes | bytearray | memoryview | str | Signal
 """One signal as a sender may give it: a mapping with the JSON names, a JSON text, or a parsed signal."""
@@ -62,16 +65,25 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for all signals of a call. Durations in seconds."""
+    """What holds for all signals of a call. Durations in seconds.
+
+    What the accounts file says of a connector goes before ``rules``, ``policy`` and ``window``.
+    """
 
     rules: Rules
     policy: Policy
     window: float
     """How long clientOrderIds and idempotency keys are remembered, from admission."""
+    window_fixed: bool = False
+    """``window`` holds for every connector, whatever the accounts file says."""
     max_age: float | None = None
     """Overrides how long after its due time a signal may be posted."""
     needs_token: bool = False
-    """Nobody knows an account's token but its signals."""
+    """Whose token is not in the accounts file must give it."""
+    accounts: Callable[[], Accounts] | None = None
+    """The accounts in force."""
+    seal: Callable[[str], str] | None = None
+    """Makes of a token what is kept of it in Redis."""
     in_order: bool = False
     """No signal is taken after one of its connector was refused because too many wait; for senders who will
     send that one again. Otherwise exits and cancels still find room when entries do not."""
@@ -93,8 +105,10 @@ def prepare(draft: Draft, terms: Terms, now: float = 0.0) -> Prepared | InvalidS
     ``now``: what ``worker.clock.steady`` says, for ``Draft.hold_until``.
     """
     try:
-        signal = _signal(draft.source, terms.rules)
-        return Prepared(_admission(signal, draft, terms, now), warnings(signal))
+        signal = _signal(draft.source, terms.rules.lenient())
+        own, token = _of_connector(signal, terms)
+        check(signal, own.rules)
+        return Prepared(_admission(signal, token, draft, own, now), warnings(signal))
     except InvalidSignal as error:
         return error.with_traceback(None)
 
@@ -158,15 +172,45 @@ def _signal(source: object, rules: Rules) -> Signal:
     if isinstance(source, InvalidSignal):
         raise source
     if isinstance(source, OrderSignal | PositionSyncSignal):
-        check(source, rules)
         return source
     return parse(source, rules)  # type: ignore[arg-type]  # it refuses what is no signal by itself
 
 
-def _admission(signal: Signal, draft: Draft, terms: Terms, now: float) -> Admission:
-    body = stored(signal)
-    if terms.needs_token and not signal.connector_token:
-        raise InvalidSignal("`connectorToken` is required")  # without one no worker could post it
+def _of_connector(signal: Signal, terms: Terms) -> tuple[Terms, str | None]:
+    """The terms of the signal's connector, and what of its token goes into Redis."""
+    if terms.accounts is None:
+        return terms, _kept_token(signal.connector_token, None, terms)
+    account = terms.accounts().get(signal.connector_name)
+    token = _kept_token(signal.connector_token, account, terms)
+    if account is None:
+        return terms, token
+    if not account.enabled:
+        raise InvalidSignal("`connectorName`: the accounts file says that this account is not enabled")
+    window = None if terms.window_fixed else account.dedup_window
+    return replace(
+        terms,
+        rules=account.rules(terms.rules),
+        policy=account.policy(terms.policy),
+        window=window or terms.window,
+    ), token
+
+
+def _kept_token(given: str | None, account: Account | None, terms: Terms) -> str | None:
+    if given is not None and given.startswith(MARK):
+        raise InvalidSignal(f"`connectorToken` must not begin with {MARK}")  # a worker would unseal it
+    if account is not None and account.token is not None:
+        known = account.token.get_secret_value()
+        if given is not None and not hmac.compare_digest(given.encode(), known.encode()):
+            raise InvalidSignal("`connectorToken` is not that of the accounts file")
+        return None
+    if given is None and terms.needs_token:  # without one no worker could post it
+        where = "" if terms.accounts is None else ": the accounts file has none for this connector"
+        raise InvalidSignal(f"`connectorToken` is required{where}")
+    return given if given is None or terms.seal is None else terms.seal(given)
+
+
+def _admission(signal: Signal, token: str | None, draft: Draft, terms: Terms, now: float) -> Admission:
+    body = sealed(signal, token)
     # The worker holds the stored form against the same limit: refuse now what it would refuse then.
     if len(body) > terms.rules.max_bytes:
         raise InvalidSignal(f"the signal has {len(body)} bytes, the limit is {terms.rules.max_bytes}")

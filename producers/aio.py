@@ -111,7 +111,7 @@ class AsyncSignalProducer:
         with the same clientOrderId or idempotency key.
         """
         terms = self.producer.terms(max_age=max_age, dedup_window=dedup_window)
-        drafts = drafts_of(signal, idempotency_key, terms.rules)
+        drafts = drafts_of(signal, idempotency_key, terms.accounts and terms.accounts())
         if isinstance(drafts, Draft):
             return (await self.admit([(drafts, terms)]))[0]
         return await self.admit([(draft, terms) for draft in drafts])

@@ -21,12 +21,14 @@ from producers.errors import interrupted
 from producers.inputs import Keys, Many, S, Text, drafts_of
 from producers.receipts import Receipt
 from worker import crash
+from worker.accounts import follow_accounts
 from worker.clock import steady
 from worker.contract import Signal
 from worker.errors import QueueUnavailable, QueueUnusable
 from worker.lanes import Admission, AdmitAnswer, Lanes
 from worker.lanes.redis import connect
 from worker.settings import Settings, load_settings
+from worker.vault import open_vault
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -73,6 +75,8 @@ class SignalProducer:
             patience=settings.redis_patience,
             durability=settings.required_durability(),
         )
+        self._accounts = follow_accounts(settings.accounts_file)
+        self._vault = open_vault(settings.token_keys_file)
         self._app: Celery | None = None
         if bell is None:
             from worker.rings import CeleryBell, make_app  # Celery takes half a second to import
@@ -126,7 +130,8 @@ class SignalProducer:
         One is a mapping, a parsed signal, or a JSON object as text or bytes; it gives one receipt. Many is a
         list, a tuple or an iterator of these (read as it goes, 500 at a time), or a JSON array or JSON lines
         as text or bytes; it gives a list of receipts in the same order. A bad signal gets an ``invalid``
-        receipt and stops nobody.
+        receipt and stops nobody. In a list or a text a signal may name a ``group`` of the accounts file in
+        place of ``connectorName``: it becomes one signal for each member, each with its receipt.
 
         ``idempotency_key``: the sender's own name for the signal, per connector; with many signals a
         sequence of as many names (None: without), because one name for all would make duplicates of them;
@@ -139,7 +144,7 @@ class SignalProducer:
         What an iterator itself raises passes through; the full batches before it have then been sent.
         """
         terms = self.terms(max_age=max_age, dedup_window=dedup_window)
-        drafts = drafts_of(signal, idempotency_key, terms.rules)
+        drafts = drafts_of(signal, idempotency_key, terms.accounts and terms.accounts())
         if isinstance(drafts, Draft):
             return self._all([[drafts]], terms)[0]
         return self._all(iter(lambda: list(islice(drafts, BATCH)), []), terms)
@@ -153,8 +158,12 @@ class SignalProducer:
             rules=settings.rules(),
             policy=settings.policy(),
             window=checked_seconds("dedup_window", dedup_window) or settings.dedup_window,
+            # Who sends in order may send again, and must know how long that is safe.
+            window_fixed=dedup_window is not None or in_order,
             max_age=checked_seconds("max_age", max_age),
             needs_token=True,
+            accounts=None if self._accounts is None else self._accounts.current,
+            seal=None if self._vault is None else self._vault.seal,
             in_order=in_order,
             platform_delays=settings.platform_delays,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +20,9 @@ _numbers = itertools.count(1)
 
 for _name in [name for name in os.environ if name.startswith("SIGNALS_")]:
     del os.environ[_name]  # settings of the person who runs the tests are not theirs
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and so would all they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import logging
 import os
 import threading
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 from celery import signals as celery_signals
@@ -14,40 +13,25 @@ from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from prometheus_client import CollectorRegistry
 
 from worker import crash, steps, tasks
-from worker.accounts import read_accounts
+from worker.accounts import follow_accounts
 from worker.belfry import Belfry
-from worker.contract import Rules, parse, wire
+from worker.compose import Composer
 from worker.delivery import Courier
 from worker.dispatch import Dispatcher
 from worker.doctor import require_safe_server
-from worker.errors import InvalidSignal
 from worker.events import Observers
 from worker.handling import Handler, Pace
 from worker.health import HealthServer
-from worker.lanes import Head, Lanes
+from worker.lanes import Lanes
 from worker.lanes.redis import connect, translated
 from worker.logs import LogObserver, configure
-from worker.metrics import Metrics
+from worker.metrics import Metrics, WatchedFiles
 from worker.rings import CeleryBell, make_app
 from worker.settings import Settings
+from worker.vault import open_vault
 from worker.wake import Waker
 
 log = logging.getLogger(__name__)
-
-
-def composer(rules: Rules, *, keep_delay: bool) -> Callable[[Head], bytes]:
-    """Make the function that turns what lay in Redis into what is posted.
-
-    It trusts nothing: whoever can write to Redis could have put it there.
-    """
-
-    def compose(head: Head) -> bytes:
-        signal = parse(head.body.encode("utf-8", "surrogateescape"), rules)
-        if signal.connector_name != head.lane:
-            raise InvalidSignal(f"connectorName: the signal lies in the lane of {head.lane!r}")
-        return wire(signal, keep_delay=keep_delay)
-
-    return compose
 
 
 class Worker:
@@ -56,12 +40,11 @@ class Worker:
     def __init__(self, settings: Settings) -> None:
         """Raises SettingsError or QueueUnusable if it must not start."""
         self._settings = settings
-        if settings.accounts_file is not None:
-            read_accounts(settings.accounts_file)  # a pause of a group must not be when it is found to be bad
         client = connect(settings.redis_url, timeout=settings.redis_timeout)
         self._probe_client = connect(settings.redis_url, timeout=min(1.0, settings.redis_timeout))
         require_safe_server(client, settings)
         registry = CollectorRegistry()
+        compose = _composer(settings, registry)
         app = make_app(
             settings.redis_url, settings.prefix, horizon=settings.horizon, timeout=settings.redis_timeout
         )
@@ -77,13 +60,14 @@ class Worker:
             patience=float("inf"),
             abandoned=self._abandoned,
             durability=settings.required_durability(),
+            rate_of=compose.rate,
         )
         stopping = threading.Event()
         handler = Handler(
             poster=self._courier(),
             observer=observer,
-            compose=composer(settings.rules(), keep_delay=settings.platform_delays),
-            policy=settings.policy(),
+            compose=compose,
+            policy=compose.policy,
             pace=Pace(settings.lease, settings.quantum_signals, settings.quantum_seconds),
             stopping=stopping.is_set,
         )
@@ -179,6 +163,21 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever it is, this worker is not ready
             return str(error)
         return None
+
+
+def _composer(settings: Settings, registry: CollectorRegistry) -> Composer:
+    accounts = follow_accounts(settings.accounts_file)
+    vault = open_vault(settings.token_keys_file)
+    registry.register(
+        WatchedFiles({"accounts_file": accounts, "token_keys_file": None if vault is None else vault.keys})
+    )
+    return Composer(
+        settings.rules(),
+        settings.policy(),
+        accounts=None if accounts is None else accounts.current,
+        vault=vault,
+        keep_delay=settings.platform_delays,
+    )
 
 
 def _leave_logging_alone(**_: Any) -> None:

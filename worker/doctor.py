@@ -10,6 +10,7 @@ import ssl
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -18,11 +19,12 @@ import redis
 from redis.exceptions import NoPermissionError, RedisError
 
 from worker import diagnosis
-from worker.accounts import read_accounts
+from worker.accounts import AccountsError, read_accounts
 from worker.errors import QueueUnusable, SettingsError, SignalsError
 from worker.lanes import Durability
 from worker.lanes.redis import connect, is_passing, masked, translated
 from worker.settings import LIVE_ENDPOINT, Settings
+from worker.vault import open_vault
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,9 @@ class Finding:
 def examine(settings: Settings) -> Iterator[Finding]:
     """Everything there is to say, thing by thing; never raises for what it finds."""
     yield Finding("ok", "settings", f"prefix {settings.prefix!r}, {settings.threads} threads")
-    yield from _examine_accounts(settings)
+    if settings.accounts_file is not None:
+        yield from examine_accounts(settings.accounts_file)
+    yield from _examine_vault(settings)
     try:
         yield from _examine_server(settings)
     except SettingsError as error:
@@ -118,16 +122,26 @@ def _examine_promise(pipeline: Any, durability: Durability) -> Finding:
     )
 
 
-def _examine_accounts(settings: Settings) -> Iterator[Finding]:
-    if settings.accounts_file is None:
-        return
+def examine_accounts(path: str) -> Iterator[Finding]:
+    """Everything that is wrong with an accounts file, or what it holds."""
     try:
-        found = read_accounts(settings.accounts_file)
-    except SettingsError as error:
-        yield Finding("bad", "accounts", str(error))
+        found, _ = read_accounts(Path(path))
+    except AccountsError as error:
+        for problem in error.problems:
+            yield Finding("bad", "accounts", problem)
         return
-    groups = {group for account in found.accounts for group in account.groups}
-    yield Finding("ok", "accounts", f"{len(found.accounts):,} connectors in {len(groups):,} groups")
+    without = sum(account.token is None for account in found)
+    yield Finding("ok", "accounts", f"{len(found):,} connectors in {len(found.groups):,} groups")
+    if without:
+        yield Finding("ok", "accounts", f"{without:,} of them without a token: their signals must bring it")
+
+
+def _examine_vault(settings: Settings) -> Iterator[Finding]:
+    try:
+        if open_vault(settings.token_keys_file) is not None:
+            yield Finding("ok", "tokens", "those of signals lie sealed in Redis")
+    except SettingsError as error:
+        yield Finding("bad", "tokens", str(error))
 
 
 def _examine_clock(redis_time: float, asked: float, answered: float) -> Finding:

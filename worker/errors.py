@@ -2,6 +2,7 @@
 
     SignalsError            base: its text is one line that says what to do
     ├── InvalidSignal       the input breaks the contract; nothing was enqueued
+    ├── TokenMissing        nobody here knows an account's token; it may be known later
     ├── SettingsError       a setting is missing or wrong; nothing was started
     ├── QueueUnavailable    Redis did not answer in time; the call may be repeated
     │   └── QueueUnreached      … and never got the call: it certainly had no effect
@@ -19,6 +20,10 @@ class SignalsError(Exception):
 
 class InvalidSignal(SignalsError):
     """A signal breaks the contract: names the field, the offending value and the rule."""
+
+
+class TokenMissing(SignalsError):
+    """A signal cannot be posted now, because its account's token is not known (yet)."""
 
 
 class SettingsError(SignalsError):

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from worker.clock import steady
-from worker.errors import InvalidSignal
+from worker.errors import InvalidSignal, TokenMissing
 from worker.events import Observer
 from worker.policy import ActionClass, Finish, Policy, decide
 from worker.ports import Poster
@@ -50,12 +50,13 @@ class Handler:
         poster: Poster,
         observer: Observer,
         compose: Callable[[Head], bytes],
-        policy: Policy,
+        policy: Callable[[str], Policy],
         pace: Pace,
         stopping: Callable[[], bool] = lambda: False,
         clock: Callable[[], float] = steady,
     ) -> None:
-        """``compose`` turns a head into the body to post; raises InvalidSignal if it is not a signal.
+        """``compose`` turns a head into the body to post; raises InvalidSignal if it must not be posted,
+        TokenMissing if it cannot be yet. ``policy`` is that of a connector.
         ``stopping``: whether nothing new may be begun."""
         self._poster = poster
         self._observer = observer
@@ -76,8 +77,11 @@ class Handler:
     def _attempt(self, job: Job) -> Attempt:
         head = job.head
         if head.orphan:
-            return Attempt(Verdict.UNKNOWN, "its worker went silent while sending", 0.0)
-        body = self._compose(head)
+            return Attempt(Verdict.UNKNOWN, "its worker went silent while sending", 0.0, asked=False)
+        try:
+            body = self._compose(head)
+        except TokenMissing as error:
+            return Attempt(Verdict.UNSENT, str(error), 0.0, asked=False)
         if not self._may_begin(job):
             return Attempt(None, "withheld", 0.0)
         now_ms = job.redis_now_ms(self._clock())
@@ -101,14 +105,14 @@ class Handler:
         if attempt.verdict is None:
             return Deferral(head, 0, refund=True)
         note = self._note(job, attempt)
-        told = None if head.orphan else health(attempt)
+        told = health(attempt)
         decision = decide(
             attempt.verdict,
             attempt.why,
             action_class=_class_of(head),
             attempt=head.attempt,
             unknowns=head.unknowns,
-            policy=self._policy,
+            policy=self._policy(head.lane),
             expires_in=self._expires_in(job),
             retry_after=attempt.retry_after,
         )

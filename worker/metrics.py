@@ -5,12 +5,16 @@ No label ever holds a token, an id or free text.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from worker.records import Ended, Head, Outcome
 from worker.verdict import Attempt
+from worker.watched import Watched
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 """Seconds; from an idle system's best to the default expiry of an entry."""
@@ -95,3 +99,27 @@ class Metrics:
 
     def trouble(self, what: str, error: Exception) -> None:  # noqa: ARG002 - texts make no labels
         self._trouble.labels(what).inc()
+
+
+class WatchedFiles(Collector):
+    """Tells whether files that are read again when they change still can be; being scraped has them read."""
+
+    def __init__(self, files: Mapping[str, Watched[Any] | None]) -> None:
+        """``files``: by the name of the setting; None for those that are not used."""
+        self._files = {name: file for name, file in files.items() if file is not None}
+
+    def collect(self) -> Iterator[Metric]:
+        failing = GaugeMetricFamily(
+            "signals_config_failing",
+            "1 while a changed file cannot be used and its former content stays in force.",
+            labels=["file"],
+        )
+        changes = CounterMetricFamily(
+            "signals_config_changes", "Changed files, taken over or refused.", labels=["file", "result"]
+        )
+        for name, file in self._files.items():
+            failing.add_metric([name], float(file.failing() is not None))
+            changes.add_metric([name, "taken"], file.reloads)
+            changes.add_metric([name, "refused"], file.failures)
+        yield failing
+        yield changes

@@ -63,7 +63,12 @@ class Settings(BaseSettings):
         1.5, description="Wait for that; then nothing is accepted or posted, and it is tried again"
     )
 
-    accounts_file: str | None = Field(None, description="JSON file of connectors and their groups")
+    accounts_file: str | None = Field(
+        None, description="YAML or JSON file of connectors: tokens, groups, limits (docs/accounts.md)"
+    )
+    token_keys_file: str | None = Field(
+        None, description="Keys that seal the tokens of signals in Redis (docs/accounts.md)"
+    )
 
     endpoint_url: str = Field(LIVE_ENDPOINT, description="Where signals are posted to")
     endpoint_ca_file: str | None = Field(None, description="Certificates to trust instead of the public ones")
@@ -149,7 +154,8 @@ class Settings(BaseSettings):
         False, description="Take webhook signals without accounts file or path secret: anybody's"
     )
     gateway_sources: str = Field(
-        "", description="Who may use the webhook: `tradingview`, addresses, CIDRs; comma-separated; empty: all"
+        "",
+        description="Who may use the webhook: `tradingview`, addresses, CIDRs; comma-separated; empty: all",
     )
     gateway_proxies: str = Field(
         "", description="Proxies (addresses, CIDRs) whose X-Forwarded-For is believed; comma-separated"
@@ -158,7 +164,8 @@ class Settings(BaseSettings):
         60.0, description="How long the webhook knows a clientOrderId; TradingView repeats them"
     )
     gateway_order_window: Annotated[float, Field(ge=0, le=60)] = Field(
-        0.0, description="Hold each signal so long, so that replicas' signals are sorted by arrival; 0: do not"
+        0.0,
+        description="Hold each signal so long, so that replicas' signals are sorted by arrival; 0: do not",
     )
     gateway_connector_rate: Rate = Field(
         20.0, description="Webhook signals per second of one connector, per replica; 0: no limit"

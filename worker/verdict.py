@@ -33,6 +33,8 @@ class Attempt:
     """Seconds the endpoint asked to wait."""
     reused: bool = False
     """Whether the connection had carried a request before."""
+    asked: bool = True
+    """Whether this worker turned to the endpoint at all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,8 @@ def judge(status: int, body: bytes, reading: Reading) -> Verdict:
 def health(attempt: Attempt) -> Literal["well", "ill"] | None:
     """What an attempt tells of the endpoint as a whole: ``ill`` if it could not be reached or cannot work,
     ``well`` if it took a clear decision, None if it may be either."""
+    if not attempt.asked:
+        return None
     if attempt.verdict in (Verdict.ACCEPTED, Verdict.REJECTED):
         return "well"
     if attempt.verdict is Verdict.UNSENT:

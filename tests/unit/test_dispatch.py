@@ -26,7 +26,7 @@ class House:
             poster=poster,
             observer=self.observer,
             compose=lambda head: head.id.encode(),
-            policy=Policy(),
+            policy=lambda _lane: Policy(),
             pace=Pace(),
             stopping=stopping.is_set,
         )

@@ -169,9 +169,12 @@ def test_examining_never_raises(url: str) -> None:
 def test_an_accounts_file_is_looked_at(tmp_path: Path) -> None:
     file = tmp_path / "accounts.json"
     file.write_text('{"accounts": [{"name": "a", "groups": ["x"]}, {"name": "b", "groups": ["x"]}]}')
-    (finding,) = doctor._examine_accounts(Settings(accounts_file=str(file)))
-    assert (finding.level, finding.text) == ("ok", "2 connectors in 1 groups")
-    file.write_text("{")
-    (finding,) = doctor._examine_accounts(Settings(accounts_file=str(file)))
-    assert finding.level == "bad"
-    assert "not JSON" in finding.text
+    findings = list(doctor.examine_accounts(str(file)))
+    assert [(finding.level, finding.text) for finding in findings] == [
+        ("ok", "2 connectors in 1 groups"),
+        ("ok", "2 of them without a token: their signals must bring it"),
+    ]
+    file.write_text('{"accounts": [{"name": ""}, {"nam": "b"}]}')
+    findings = list(doctor.examine_accounts(str(file)))
+    assert [finding.level for finding in findings] == ["bad"] * 3, "each problem"
+    assert "did you mean `name`" in " ".join(finding.text for finding in findings)

@@ -27,7 +27,7 @@ class Case:
             poster=self.poster,
             observer=self.observer,
             compose=lambda head: head.body.encode(),
-            policy=Policy(),
+            policy=lambda _lane: Policy(),
             pace=Pace(lease=20.0, quantum_signals=3, quantum_seconds=5.0),
             stopping=lambda: self.stopping,
             clock=lambda: self.now,

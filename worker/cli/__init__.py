@@ -14,6 +14,7 @@ _COMMANDS = {
     "dead": "Read dead letters, and decide about them.",
     "pause": "Hold signals back: all, entries, or some connectors'.",
     "resume": "Let them go on.",
+    "new-key": "Print a key that seals tokens in Redis.",
     "check": "Look whether settings, Redis and endpoint are fit for money.",
 }
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
-from worker.accounts import read_accounts
+from worker.accounts import Account, read_accounts
 from worker.cli.acts import who
 from worker.cli.common import open_redis, safe
+from worker.errors import SettingsError
 from worker.lanes import Lanes
 from worker.lanes.pauses import BY_PERSON, by_group, describe
 from worker.lanes.register import Register
@@ -51,7 +53,17 @@ def chosen(connectors: tuple[str, ...], group: str | None, settings: Settings) -
         return list(connectors), BY_PERSON
     if connectors:
         raise click.UsageError("--group goes not with --connector: give the command twice")
-    return read_accounts(settings.accounts_file).members(group), by_group(group)
+    return [account.name for account in _members(group, settings)], by_group(group)
+
+
+def _members(group: str, settings: Settings) -> tuple[Account, ...]:
+    if settings.accounts_file is None:
+        raise SettingsError("groups need an accounts file: set SIGNALS_ACCOUNTS_FILE")
+    accounts, _ = read_accounts(Path(settings.accounts_file))
+    if found := accounts.members(group):
+        return found
+    there_are = ", ".join(sorted(accounts.groups)) or "none"
+    raise SettingsError(f"no account is in the group {group!r}; there are: {there_are}")
 
 
 def in_words(scopes: dict[str, tuple[str, ...]] | list[str]) -> str:

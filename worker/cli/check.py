@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from worker.cli.common import MARKS, cell, console, emit, json_option, mark
-from worker.doctor import Finding, examine
+from worker.doctor import Finding, examine, examine_accounts
 from worker.errors import SettingsError
 from worker.settings import load_settings
 
@@ -19,8 +19,11 @@ _SUBJECT_WIDTH = 11
 
 
 @click.command()
+@click.option(
+    "--accounts", metavar="FILE", help="Look only at this accounts file, and tell all its problems."
+)
 @json_option
-def command(as_json: bool) -> None:
+def command(accounts: str | None, as_json: bool) -> None:
     """Look whether settings, Redis, clock and endpoint are fit for money.
 
     Posts nothing. Exits with 1 if anything forbids work.
@@ -28,10 +31,11 @@ def command(as_json: bool) -> None:
     \b
     Examples:
       signal-worker check
+      signal-worker check --accounts accounts.yaml
       signal-worker check --json | jq 'select(.level != "ok")'
     """
     healthy = True
-    for finding in _findings():
+    for finding in examine_accounts(accounts) if accounts else _findings():
         healthy = healthy and finding.level != "bad"
         if as_json:
             emit(dataclasses.asdict(finding))

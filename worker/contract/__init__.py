@@ -15,15 +15,16 @@ from worker.contract.delay import effective_delay_ms
 from worker.contract.description import json_schema
 from worker.contract.identity import fingerprint
 from worker.contract.order import Action, OrderSignal
-from worker.contract.parsing import Signal, parse, parse_many
+from worker.contract.parsing import Signal, parse, parse_many, split
 from worker.contract.position import EntryOrder, Position, PositionSyncSignal, Side
-from worker.contract.rules import DEFAULT_RULES, Rules, check
-from worker.contract.serial import stored, wire
+from worker.contract.rules import DEFAULT_RULES, Market, Rules, check
+from worker.contract.serial import sealed, stored, wire
 
 __all__ = [
     "DEFAULT_RULES",
     "Action",
     "EntryOrder",
+    "Market",
     "OrderSignal",
     "Position",
     "PositionSyncSignal",
@@ -36,6 +37,8 @@ __all__ = [
     "json_schema",
     "parse",
     "parse_many",
+    "sealed",
+    "split",
     "stored",
     "warnings",
     "wire",

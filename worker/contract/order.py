@@ -30,6 +30,9 @@ ALIASES: Final = {"cancellAll": Action.CANCEL_ALL, "cancel_all": Action.CANCEL_A
 """Other spellings of an action. The receiving templates would place an *order* for the first one."""
 
 SPOT_ACTIONS: Final = frozenset({Action.BUY, Action.SELL})
+FUTURES_ACTIONS: Final = frozenset(
+    {Action.OPEN_LONG, Action.CLOSE_LONG, Action.OPEN_SHORT, Action.CLOSE_SHORT}
+)
 ENTRY_ACTIONS: Final = frozenset({Action.BUY, Action.OPEN_LONG, Action.OPEN_SHORT})
 """Actions that spend balance, and spend all of it when the signal names no size."""
 

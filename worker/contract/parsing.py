@@ -54,19 +54,23 @@ def parse_many(
     items gives a single error. `Rules.max_bytes` bounds each signal; the size of the whole is the caller's.
     """
     if isinstance(data, _BODY_TYPES):
-        return _parse_body(utf8(data), rules)
+        return [_attempt(item, rules) for item in split(data)]
     items = data if isinstance(data, list | tuple) else [data]
     return [_attempt(item, rules) for item in items]
 
 
-def _parse_body(raw: bytes, rules: Rules) -> list[Signal | InvalidSignal]:
+def split(body: _Body) -> list[Mapping[str, object] | InvalidSignal]:
+    """Cut a JSON array, JSON lines or a single object into objects, not looked at any further.
+
+    What is none is an `InvalidSignal` in its place.
+    """
+    raw = utf8(body)
     try:
         whole = decode(raw)
     except InvalidSignal as error:
         lines = [line for line in raw.splitlines() if line.strip()]
-        return [_attempt(line, rules) for line in lines] if _are_signals(lines) else [error]
-    items = whole if isinstance(whole, list) else [whole]
-    return [_attempt(item, rules, decoded=True) for item in items]
+        return [_read(line) for line in lines] if _are_signals(lines) else [error.with_traceback(None)]
+    return [_object(item) for item in (whole if isinstance(whole, list) else [whole])]
 
 
 def _are_signals(lines: list[bytes]) -> bool:
@@ -76,18 +80,32 @@ def _are_signals(lines: list[bytes]) -> bool:
     return any(line.lstrip().startswith(b"{") for line in lines[1:]) or lines[0].rstrip().endswith(b"}")
 
 
-def _attempt(item: object, rules: Rules, *, decoded: bool = False) -> Signal | InvalidSignal:
+def _read(line: bytes) -> Mapping[str, object] | InvalidSignal:
     try:
-        if isinstance(item, _BODY_TYPES) and not decoded:
-            return parse(item, rules)
-        return _signal(item, rules)
+        return _object(decode(line))
     except InvalidSignal as error:
         return error.with_traceback(None)
 
 
-def _signal(data: object, rules: Rules) -> Signal:
-    if not isinstance(data, Mapping):
-        raise InvalidSignal(f"a signal must be a JSON object, not {kind_of(data)}")
+def _object(value: object) -> Mapping[str, object] | InvalidSignal:
+    if isinstance(value, Mapping):
+        return value
+    return InvalidSignal(f"a signal must be a JSON object, not {kind_of(value)}")
+
+
+def _attempt(item: object, rules: Rules) -> Signal | InvalidSignal:
+    if isinstance(item, InvalidSignal):
+        return item
+    try:
+        return parse(item, rules)  # type: ignore[arg-type]  # it refuses what is no signal by itself
+    except InvalidSignal as error:
+        return error.with_traceback(None)
+
+
+def _signal(value: object, rules: Rules) -> Signal:
+    data = _object(value)
+    if isinstance(data, InvalidSignal):
+        raise data
     fields = data if isinstance(data, dict) else dict(data)
     signal = _validated(fields)
     if looks_like_token(signal.connector_name):

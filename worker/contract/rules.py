@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Final
+from typing import Final, Literal
 
 from worker.contract.decimals import by_value, wire_text
 from worker.contract.hiding import shown
-from worker.contract.order import ENTRY_ACTIONS, OrderSignal
+from worker.contract.order import ENTRY_ACTIONS, FUTURES_ACTIONS, SPOT_ACTIONS, OrderSignal
 from worker.contract.position import PositionSyncSignal
 from worker.errors import InvalidSignal
 
+Market = Literal["spot", "futures"]
+
+LARGEST_PERCENT: Final = Decimal(10_000)
+"""More than this no operator can allow."""
+
 _HUNDRED: Final = Decimal(100)
+_ACTIONS_OF: Final = {"spot": SPOT_ACTIONS, "futures": FUTURES_ACTIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,13 @@ class Rules:
     max_bytes: int = 16_384
     """Largest signal, as JSON, in bytes of UTF-8."""
 
+    market: Market | None = None
+    """Refuse actions of the other market."""
+
+    def lenient(self) -> Rules:
+        """What may be said at all, for as long as it is not known whose rules count."""
+        return Rules(max_percent=LARGEST_PERCENT, max_bytes=self.max_bytes)
+
 
 DEFAULT_RULES: Final = Rules()
 
@@ -41,8 +54,18 @@ def check(signal: OrderSignal | PositionSyncSignal, rules: Rules) -> None:
     Raises `InvalidSignal`. Useful again once the connector is known and has rules of its own.
     """
     if isinstance(signal, OrderSignal):
+        _check_market(signal, rules)
         _check_percent(signal, rules)
         _check_size(signal, rules)
+
+
+def _check_market(signal: OrderSignal, rules: Rules) -> None:
+    for market, actions in _ACTIONS_OF.items():
+        if signal.action in actions and rules.market not in (None, market):
+            own = ", ".join(sorted(_ACTIONS_OF[rules.market]))
+            raise InvalidSignal(
+                f"`action` {signal.action} is for {market}, but this is a {rules.market} account: use {own}"
+            )
 
 
 def _check_percent(signal: OrderSignal, rules: Rules) -> None:

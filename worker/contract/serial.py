@@ -43,7 +43,12 @@ def stored(signal: OrderSignal | PositionSyncSignal) -> bytes:
 
     ``parse(stored(signal)) == signal``, and equal signals that were written alike give equal bytes.
     """
-    return _object(signal, _MEMBERS[type(signal)], signal.connector_token, _as_utf8).encode()
+    return sealed(signal, signal.connector_token)
+
+
+def sealed(signal: OrderSignal | PositionSyncSignal, token: str | None) -> bytes:
+    """Like `stored`, with this token, or none, in place of the signal's own."""
+    return _object(signal, _MEMBERS[type(signal)], token, _as_utf8).encode()
 
 
 def wire(

@@ -60,8 +60,10 @@ class Lanes:
         patience: float = 5.0,
         abandoned: Callable[[], bool] = lambda: False,
         durability: Durability = MEMORY,
+        rate_of: Callable[[str], tuple[float, int] | None] = lambda _: None,
     ) -> None:
-        """``durability``: how safe a write must be before ``admit`` returns, or a head is handed out."""
+        """``rate_of``: rate and burst of a connector for which those of ``brakes`` do not hold.
+        ``durability``: how safe a write must be before ``admit`` returns, or a head is handed out."""
         self._durability = durability
         self._timing = timing or Timing()
         self._persistence = Persistence(patience, abandoned)
@@ -75,6 +77,7 @@ class Lanes:
         self._wake, self._pause = script("wake"), script("pause")
         self._resolve, self._drop, self._release = script("resolve"), script("drop"), script("release")
         self._brakes = _brakes(brakes or Brakes())
+        self._rate_of = rate_of
         self._base = {
             "lease": self._timing.lease_ms,
             "horizon": self._timing.horizon_ms,
@@ -103,12 +106,13 @@ class Lanes:
 
     def checkout(self, lanes: Iterable[str], token: str) -> CheckoutAnswer:
         """Lease lanes under ``token`` (new for each call) and get their heads, noted as being sent."""
+        lanes = list(lanes)
         reply = self._call(
             self._checkout,
             durability=self._durability,
-            lanes=list(lanes),
+            lanes=lanes,
             token=token,
-            brakes=self._brakes,
+            brakes=self._brakes_of(lanes),
         )
         heads = tuple(_head(item) for item in reply["items"])
         if not reply["durable"]:
@@ -131,7 +135,8 @@ class Lanes:
             }
             for item in batch
         ]
-        reply = self._call(self._settle, durability=self._durability, items=items, brakes=self._brakes)
+        brakes = self._brakes_of([item.head.lane for item in batch if item.more])
+        reply = self._call(self._settle, durability=self._durability, items=items, brakes=brakes)
         if reply["durable"]:
             results = tuple(
                 (item["status"], _head(item["next"]) if "next" in item else None) for item in reply["items"]
@@ -212,6 +217,11 @@ class Lanes:
             "letters_most": self._timing.letters_most,
         }
         return self._wake_up({"repair": repair})
+
+    def _brakes_of(self, lanes: Sequence[str]) -> dict[str, Any]:
+        """The brakes, with the rates that some of these lanes have of their own."""
+        own = {lane: rate for lane in lanes if (rate := self._rate_of(lane)) is not None}
+        return {**self._brakes, "rates": own} if own else self._brakes
 
     def _change_pause(
         self, scopes: Sequence[str], label: str, by: str, why: str, *, begin: bool

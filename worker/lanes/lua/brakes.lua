@@ -2,7 +2,7 @@
 -- None of them costs a signal an attempt.
 --
 -- A.brakes  {endpoint, rate, burst, connector_rate, connector_burst, retry_rate, circuit_lanes,
---           circuit_pause, circuit_cap}; rates per second and 0 for none, times in ms. Absent where
+--           circuit_pause, circuit_cap, rates?: {lane: {rate, burst}} instead of connector_…}; rates per second and 0 for none, times in ms. Absent where
 --           nothing is handed out.
 
 local PAUSES = P .. 'pauses'     -- hash: scope -> who paused it, for which reasons
@@ -59,8 +59,9 @@ end
 local function turn(rec)
   local lane = rec.connector
   local own, own_full
-  if (B.connector_rate or 0) > 0 then
-    own, own_full = wait_for(P .. 'bucket:' .. lane, B.connector_rate, B.connector_burst)
+  local rate, burst = unpack(B.rates and B.rates[lane] or { B.connector_rate or 0, B.connector_burst })
+  if rate > 0 then
+    own, own_full = wait_for(P .. 'bucket:' .. lane, rate, burst)
     if own > 0 then return now + math.ceil(own) end
   end
   local reserved = tonumber(call('HGET', RESERVED, lane) or '')
