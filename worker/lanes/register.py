@@ -7,6 +7,7 @@ refuses) and nothing else; a record that is broken is shown as far as it goes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import redis
@@ -82,13 +83,7 @@ class Register:
             found: Any = self._client.zrange(self._key("lanes"), 0, limit - 1, withscores=True)
         pipeline = self._pipeline()
         for lane, _ in found:
-            pipeline.lindex(self._key(b"lane:", lane), 0)
-            pipeline.llen(self._key(b"lane:", lane))
-            pipeline.zcard(self._key(b"later:", lane))
-            pipeline.hexists(self._key("leases"), lane)
-            pipeline.zscore(self._key("rung"), lane)
-            pipeline.zscore(self._key("wakeups"), lane)
-            pipeline.zscore(self._key("halted"), lane)
+            self._ask_of_lane(pipeline, lane)
         facts = _answers(pipeline, tolerant=True)
         parts = [facts[i : i + 7] for i in range(0, len(facts), 7)]
         heads = self._signals([head or b"" for head, *_ in parts])
@@ -96,6 +91,19 @@ class Register:
             entries.lane(lane, due, part, head)
             for (lane, due), part, head in zip(found, parts, heads, strict=True)
         ]
+
+    def lane(self, connector: str) -> LaneView | None:
+        """What waits of one connector, due or delayed; None if nothing does. Two round trips."""
+        name = _bytes(connector)
+        pipeline = self._pipeline()
+        pipeline.zscore(self._key("lanes"), name)
+        self._ask_of_lane(pipeline, name)
+        due, *facts = _answers(pipeline, tolerant=True)
+        if not facts[0] and not facts[2]:
+            return None
+        if not facts[0]:
+            return replace(entries.lane(name, 0.0, facts, None), state="delayed", due_ms=None)
+        return entries.lane(name, due or 0.0, facts, self._signals([facts[0]])[0])
 
     def waits(self, connector: str) -> bool:
         """Whether any signal of this connector waits, due or delayed."""
@@ -106,6 +114,14 @@ class Register:
     def find(self, signal_id: str) -> SignalView | None:
         """Where a signal is or how it ended; None if it never was, or ended too long ago."""
         return self._signals([_bytes(signal_id)])[0]
+
+    def holder(self, connector: str, order_id: str) -> SignalView | None:
+        """The signal that this connector's clientOrderId belongs to; None if it is free. Two round trips."""
+        name = _bytes(connector)
+        claim = self._key(b"claim:order:%d:%b:" % (len(name), name), _bytes(order_id))
+        with translated():
+            held: Any = self._client.get(claim)
+        return self._signals([held.split(b" ")[0]])[0] if held else None
 
     def dead(
         self,
@@ -170,6 +186,16 @@ class Register:
             pipeline.hmget(self._key(b"signal:", signal_id), entries.FIELDS)
         answers = _answers(pipeline, tolerant=True)
         return [entries.signal(signal_id, values) for signal_id, values in zip(ids, answers, strict=True)]
+
+    def _ask_of_lane(self, pipeline: Any, lane: bytes) -> None:
+        """Add what ``entries.lane`` takes as facts."""
+        pipeline.lindex(self._key(b"lane:", lane), 0)
+        pipeline.llen(self._key(b"lane:", lane))
+        pipeline.zcard(self._key(b"later:", lane))
+        pipeline.hexists(self._key("leases"), lane)
+        pipeline.zscore(self._key("rung"), lane)
+        pipeline.zscore(self._key("wakeups"), lane)
+        pipeline.zscore(self._key("halted"), lane)
 
     def _pipeline(self) -> Any:
         return self._client.pipeline(transaction=False)

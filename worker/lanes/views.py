@@ -17,7 +17,7 @@ class LaneView:
     waiting: int
     delayed: int
     state: str
-    """``leased`` (a worker posts), ``rung`` (waits for a worker), ``retry`` (waits for ``until_ms``),
+    """``delayed`` (nothing is due), ``leased`` (a worker posts), ``rung`` (waits for a worker), ``retry`` (waits for ``until_ms``),
     ``halted`` (held back by a pause or an open circuit), or ``lost``: in no index, which only happens if
     somebody else wrote there."""
     until_ms: int | None
