@@ -6,14 +6,18 @@ with SignalProducer("redis://127.0.0.1:6379/0") as producer:
 
 from __future__ import annotations
 
-from producers.errors import Interrupted
+from producers.aio import AsyncSignalProducer
+from producers.errors import Busy, Interrupted, NotSent
 from producers.producer import SignalProducer
 from producers.receipts import Receipt
 from worker.errors import InvalidSignal, QueueUnavailable, SignalsError
 
 __all__ = [
+    "AsyncSignalProducer",
+    "Busy",
     "Interrupted",
     "InvalidSignal",
+    "NotSent",
     "QueueUnavailable",
     "Receipt",
     "SignalProducer",

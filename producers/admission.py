@@ -59,8 +59,8 @@ class Draft:
     key_window: float | None = None
     """Seconds that ``key`` is remembered, if not as long as a clientOrderId."""
     hold_until: float | None = None
-    """When (by ``worker.clock.steady``) it is due at the earliest: senders that share a connector are held for
-    a moment so that their signals are sorted by when they came."""
+    """When (by ``worker.clock.steady``) it is due at the earliest: signals of senders that share a connector
+    are held for a moment, so that they are sorted by when they came."""
 
 
 @dataclass(frozen=True, slots=True)

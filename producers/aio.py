@@ -60,9 +60,9 @@ class AsyncSignalProducer:
         async with AsyncSignalProducer() as producer:
             receipts = await asyncio.gather(*(producer.send(signal) for signal in signals))
 
-    A task that is cancelled while it waits in ``send`` loses its receipts and nothing else: what the admission
-    thread had begun goes on, and what it had not is taken back. So after a cancelled ``send`` the signals may
-    have been taken or not; sending again is safe with the same clientOrderId or idempotency key.
+    A task that is cancelled while it waits in ``send`` loses its receipts and nothing else: what the
+    admission thread had begun goes on, and what it had not is taken back. So after a cancelled ``send`` the
+    signals may have been taken or not; sending again is safe with the same clientOrderId or idempotency key.
     """
 
     def __init__(
@@ -71,16 +71,18 @@ class AsyncSignalProducer:
         *,
         patience: float = PATIENCE,
         most_waiting: int = MOST_WAITING,
+        before: Callable[[], None] | None = None,
     ) -> None:
         """``patience``: seconds that ``send`` waits for its receipts.
 
-        ``most_waiting``: signals that may wait for their turn; beyond, ``send`` raises Busy at once. The more,
-        the more memory, and the longer the last of them waits. Raises SettingsError.
+        ``most_waiting``: signals that may wait for their turn; beyond, ``send`` raises Busy at once. The
+        more, the more memory, and the longer the last of them waits. ``before`` is called by the admission
+        thread before each batch; it must not raise. Raises SettingsError.
         """
         self._own = producer is None
         self.producer = producer or SignalProducer()
         self._patience = patience
-        self._hall = _Hall(self.producer, most_waiting)
+        self._hall = _Hall(self.producer, most_waiting, before or _nothing)
 
     @property
     def waiting(self) -> int:
@@ -105,10 +107,10 @@ class AsyncSignalProducer:
         An iterator is read to its end first. Signals of one call stay together, and calls are admitted in the
         order in which they were made.
 
-        Raises InvalidSignal, with nothing sent, when an argument beside the signals is bad; NotSent when it is
-        certain that nothing was taken (Busy: too many wait); Interrupted when it is not, as QueueUnavailable
-        or QueueUnusable: it carries the receipts that are certain, and sending the others again is safe only
-        with the same clientOrderId or idempotency key.
+        Raises InvalidSignal, with nothing sent, when an argument beside the signals is bad; NotSent when it
+        is certain that nothing was taken (Busy: too many wait); Interrupted when it is not, as
+        QueueUnavailable or QueueUnusable: it carries the receipts that are certain, and sending the others
+        again is safe only with the same clientOrderId or idempotency key.
         """
         terms = self.producer.terms(max_age=max_age, dedup_window=dedup_window)
         drafts = drafts_of(signal, idempotency_key, terms.accounts and terms.accounts())
@@ -171,8 +173,9 @@ class AsyncSignalProducer:
 class _Hall:
     """Where works wait for the admission thread. Its lock is held for moments only."""
 
-    def __init__(self, admitter: Admitter, most: int) -> None:
+    def __init__(self, admitter: Admitter, most: int, before: Callable[[], None]) -> None:
         self._admitter = admitter
+        self._before = before
         self._most = most
         self._changed = threading.Condition()
         self._works: deque[_Work] = deque()
@@ -241,12 +244,17 @@ class _Hall:
     def _admit(self, works: list[_Work]) -> None:
         wishes = [wish for work in works for wish in work.wishes]
         try:
+            self._before()
             receipts = iter(self._admitter.admit_each(wishes))
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             _tell(works, error)
             return
         parts = [[next(receipts) for _ in work.wishes] for work in works]
         _answer(works, lambda place: works[place].answer.set_result(parts[place]))
+
+
+def _nothing() -> None:
+    """Before a batch there is nothing else to do."""
 
 
 def _listen_no_more(works: Sequence[_Work]) -> None:

@@ -50,7 +50,7 @@ class Admission:
     key_window_ms: int | None = None
     """How long the idempotency key is remembered; None: as long as the order id, ``window_ms``."""
     hold_ms: int | None = None
-    """Of the delay, how much only serves to put the signals of several senders into the order of their arrival."""
+    """Of the delay, how much only serves to sort the signals of several senders by their arrival."""
     drops: str | None = None
     """Which waiting signals it makes pointless; see ``worker.policy.drops``."""
     target: str | None = None

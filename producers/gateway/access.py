@@ -21,7 +21,7 @@ QUIET = frozenset({"livez", "readyz", "metrics"})
 
 
 class Access:
-    """ASGI middleware. Neither paths nor queries are logged: both may hold what somebody took for a place for a token."""
+    """ASGI middleware. Neither paths nor queries are logged: a sender may have put a token there."""
 
     def __init__(self, app: ASGIApp, gauges: Gauges) -> None:
         self._app = app
@@ -35,13 +35,13 @@ class Access:
         request = _Request(scope, receive, send)
         try:
             await self._app(scope, request.receive, request.send)
-        except Exception as error:  # noqa: BLE001 - every request gets an answer, and no traceback a chance to quote it
-            place = _place(error)
-            log.error("request failed", extra={"error": type(error).__name__, "where": place})  # noqa: TRY400
+        except Exception as error:  # noqa: BLE001 - every request is answered
+            # No traceback: its last line might quote the request.
+            failure = {"error": type(error).__name__, "where": _place(error)}
+            log.error("request failed", extra=failure)  # noqa: TRY400
             if not request.status:
-                await as_json(Problem(500, "this is our mistake; the log knows more"))(
-                    scope, receive, request.send
-                )
+                answer = as_json(Problem(500, "this is our mistake; the log knows more"))
+                await answer(scope, receive, request.send)
         seconds = steady() - began
         route = _route(scope)
         self._gauges.answered(route, request.status, seconds)

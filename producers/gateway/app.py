@@ -42,12 +42,15 @@ from worker.settings import Settings
 from worker.watched import Watched
 
 PATIENCE = 1.0
-"""Seconds of trouble with Redis that are waited through; senders wait no longer than SIGNALS_GATEWAY_DEADLINE."""
+"""Seconds of trouble with Redis that are waited through; senders do not wait for long either."""
 
 
 def make_gateway(settings: Settings) -> ASGIApp:
     """The gateway as an ASGI application. Raises SettingsError."""
     return Gateway(settings).app
+
+
+_Name = Annotated[str, Query(min_length=1, max_length=128)]
 
 
 class Gateway:
@@ -59,7 +62,8 @@ class Gateway:
         if not (webhook_is_guarded(settings) or settings.api_keys_file):
             raise SettingsError(
                 "anybody could send signals: set SIGNALS_ACCOUNTS_FILE, so that tokens are checked, or"
-                " SIGNALS_GATEWAY_PATH_SECRET, or SIGNALS_GATEWAY_OPEN=true; or SIGNALS_API_KEYS_FILE, to serve /v1 only"
+                " SIGNALS_GATEWAY_PATH_SECRET, or SIGNALS_GATEWAY_OPEN=true, or SIGNALS_API_KEYS_FILE to"
+                " serve /v1 only"
             )
         self.gauges = Gauges()
         self._accounts = follow_accounts(settings.accounts_file)
@@ -70,26 +74,38 @@ class Gateway:
         bell = CeleryBell(self._celery)
         hasty = settings.model_copy(update={"redis_patience": min(PATIENCE, settings.redis_patience)})
         self._sync = SignalProducer(settings=hasty, bell=bell)
-        self._producer = AsyncSignalProducer(self._sync, most_waiting=settings.gateway_backlog)
         self._client = connect(settings.redis_url, timeout=settings.redis_timeout)
         lanes = Lanes(
             self._client,
             prefix=settings.prefix,
             timing=settings.timing(),
-            patience=hasty.redis_patience,
+            patience=0.0,  # a single try: a person asks again, and a text that stays known does no harm
             durability=settings.required_durability(),
         )
         self._desk = Desk(self._client, lanes, bell, prefix=settings.prefix)
         self._releases = Releases(self._desk.release)
+        self._producer = AsyncSignalProducer(
+            self._sync, most_waiting=settings.gateway_backlog, before=self._releases.flush
+        )
         self._ready = Readiness(self._desk.ready, within=1.0)
         self.gauges.watch(waiting=lambda: self._producer.waiting, reloads=self._reloads)
         self.app: ASGIApp = Access(self._routes(), self.gauges)
 
     def _routes(self) -> FastAPI:
-        settings, recipients = self.settings, Recipients(None if self._accounts is None else self._accounts.current)
+        settings, recipients = (
+            self.settings,
+            Recipients(None if self._accounts is None else self._accounts.current),
+        )
         limiter = Limiter()
         intake = Intake(self._producer, self.gauges, deadline=settings.gateway_deadline)
-        v1 = V1(settings, intake, recipients, Doorman(None if self._keys is None else self._keys.current), self._desk, limiter)
+        v1 = V1(
+            settings,
+            intake,
+            recipients,
+            Doorman(None if self._keys is None else self._keys.current),
+            self._desk,
+            limiter,
+        )
         app = FastAPI(redirect_slashes=False, redoc_url=None, lifespan=self._life)
         # As bare ASGI applications: what FastAPI does for each request would take longer than all we do.
         if webhook_is_guarded(settings):
@@ -134,10 +150,10 @@ class Gateway:
         releasing.cancel()
         with suppress(asyncio.CancelledError):
             await releasing
-        await self._releases.flush()
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
+        self._releases.flush()
         self._sync.close()
         self._client.close()
         self._celery.close()
@@ -173,10 +189,8 @@ def webhook_path(settings: Settings) -> str:
 
 
 def _add_reading(app: FastAPI, v1: V1) -> None:
-    text = Annotated[str, Query(min_length=1, max_length=128)]
-
     @app.get("/v1/signals", name="order")
-    async def order(request: Request, connector: text, clientOrderId: text) -> Response:  # type: ignore[valid-type]  # noqa: N803
+    async def order(request: Request, connector: _Name, clientOrderId: _Name) -> Response:  # noqa: N803
         return await v1.order(request, connector, clientOrderId)
 
     @app.get("/v1/signals/{signal_id}", name="signal")
@@ -192,18 +206,15 @@ def _add_reading(app: FastAPI, v1: V1) -> None:
         return await v1.lane(request, connector)
 
 
-async def _problem(_: Request, error: Exception) -> Response:
-    assert isinstance(error, Problem)
+async def _problem(_: Request, error: Problem) -> Response:
     return as_json(error)
 
 
-async def _http(_: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
+async def _http(_: Request, error: HTTPException) -> Response:
     return as_json(Problem(error.status_code, str(error.detail), headers=error.headers))
 
 
-async def _invalid(_: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
+async def _invalid(_: Request, error: RequestValidationError) -> Response:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     return as_json(Problem(422, f"{where}: {first['msg']}"))

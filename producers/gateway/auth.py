@@ -41,9 +41,8 @@ class Doorman:
         problem = "this key needs X-Signature: t=<unix time>,v1=<hex HMAC-SHA256 of `t.body`>"
         if found is None or abs(self._clock() - int(found[1])) > TOLERANCE:
             raise Problem(401, f"{problem}, not older than {TOLERANCE / 60:g} minutes", headers=UNAUTHORIZED)
-        if not hmac.compare_digest(
-            signature(key.hmac_secret.get_secret_value(), found[1], body), found[2].lower()
-        ):
+        right = signature(key.hmac_secret.get_secret_value(), found[1], body)
+        if not hmac.compare_digest(right, found[2].lower()):
             raise Problem(401, problem, headers=UNAUTHORIZED)
 
 

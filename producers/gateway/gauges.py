@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -33,7 +34,7 @@ class Gauges:
         )
         self._unreleased = Counter(
             "signals_gateway_unreleased_total",
-            "Webhook messages whose text stays known for its window, because their answer may have come late.",
+            "Webhook messages whose text stays known, because their answer may have come too late.",
             registry=registry,
         )
         self._requests_of: dict[tuple[str, int], Counter] = {}
@@ -49,7 +50,7 @@ class Gauges:
             " them.", ["what"], registry=self.registry,
         )  # fmt: skip
         for what in ("taken", "refused"):
-            changes.labels(what).set_function(lambda what=what: reloads(what))
+            changes.labels(what).set_function(partial(reloads, what))
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         place = (route, status // 100)

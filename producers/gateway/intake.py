@@ -42,9 +42,8 @@ class Intake:
             receipts = await self.producer.admit(wishes, patience=self._deadline)
         except NotSent as error:
             self._gauges.refused("busy" if isinstance(error, Busy) else "unavailable", len(wishes))
-            raise Problem(
-                503, "nothing was taken: the queue is not to be reached; try again", headers=_AGAIN
-            ) from error
+            text = "nothing was taken: the queue is not to be reached; try again"
+            raise Problem(503, text, headers=_AGAIN) from error
         except SignalsError as error:
             certain = error.receipts if isinstance(error, Interrupted) else []
             self._gauges.refused("unknown", len(wishes) - len(certain))

@@ -1,7 +1,7 @@
 """The file of API keys: who may send and see which connectors' signals.
 
-A key is 256 random bits, and the file holds its SHA-256. A slow hash (bcrypt, Argon2) is for passwords, which can
-be guessed by trying many; nobody can try 2^256, and a slow hash at each request would be a way to stop us.
+A key is 256 random bits, and the file holds its SHA-256. A slow hash (bcrypt, Argon2) is for passwords, which
+can be guessed by trying many. Nobody can try 2^256, and a slow hash per request would be a way to stop us.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class ApiKeys:
         self._keys = {key.hash: key for key in keys}
 
     def find(self, key: str) -> ApiKey | None:
-        """The entry of a key that is presented. Found by its hash, so the time it takes tells nothing of keys."""
+        """The entry of a key that is presented. It is looked up by hash, so the time tells nothing of keys."""
         return self._keys.get(hash_of(key))
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document, written by hand: the routes read requests themselves, so no framework knows what is in them."""
+"""The OpenAPI document, by hand: routes read requests themselves, so no framework knows what they take."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def document(*, webhook: str | None, secret: bool) -> dict[str, Any]:
         "info": {
             "title": "Signal Dispatch gateway",
             "version": version("signal-dispatch"),
-            "description": "Puts trading signals on the queue. Every field and rule of a signal is in the schemas.",
+            "description": "Puts trading signals on the queue. The schemas tell every field and rule.",
         },
         "paths": paths,
         "components": {
@@ -91,8 +91,8 @@ def _send() -> dict[str, Any]:
     return {
         "operationId": "send",
         "summary": "Send signals",
-        "description": "One signal, an array of up to 500, or JSON lines. They are taken in their order. A signal for a"
-        " `group` gives a receipt for each member.",
+        "description": "One signal, an array of up to 500, or JSON lines. They are taken in their order. A"
+        " signal for a `group` gives a receipt for each member.",
         "security": [{"key": []}],
         "parameters": [
             _header(
@@ -177,31 +177,74 @@ def _schemas() -> dict[str, Any]:
         **shapes,
         "Addressed": {
             "description": "A signal. `group` (of the accounts file) may stand in place of `connectorName`.",
-            "anyOf": [_ref("OrderSignal"), _ref("PositionSyncSignal"), _for_group(shapes["OrderSignal"]),
-                      _for_group(shapes["PositionSyncSignal"])],
-        },  # fmt: skip
+            "anyOf": [
+                _ref("OrderSignal"),
+                _ref("PositionSyncSignal"),
+                _for_group(shapes["OrderSignal"]),
+                _for_group(shapes["PositionSyncSignal"]),
+            ],
+        },
         "Receipts": _object({"receipts": {"type": "array", "items": _ref("Receipt")}}),
-        "Receipt": _object({
-            "index": {"type": "integer", "description": "Which signal of the request"},
-            "status": {"enum": ["accepted", "duplicate", "conflict", "full", "invalid"]},
-            "ok": {"type": "boolean"},
-            "id": _NULLABLE, "connector": _NULLABLE, "error": _NULLABLE, "first_id": _NULLABLE, "state": _NULLABLE,
-            "warnings": {"type": "array", "items": _TEXT},
-            "due_in": {"type": "number"},
-        }),
-        "SignalState": _object({
-            "id": _TEXT, "connector": _TEXT, "action": _TEXT, "class": _TEXT, "state": _TEXT,
-            "attempts": _COUNT, "unknowns": _COUNT, "admitted": _TIME, "due": _TIME, "expires": _TIME, "ended": _TIME,
-            "outcome": _TEXT, "why": _TEXT, "order_id": _TEXT, "in_doubt": {"type": "boolean"},
-        }, required=["id", "state", "in_doubt"]),
-        "Lane": _object({
-            "connector": _TEXT, "waiting": {"type": "integer"}, "delayed": {"type": "integer"}, "state": _TEXT,
-            "until": _TIME, "due": _TIME, "head": _TEXT, "action": _TEXT, "attempts": _COUNT,
-        }, required=["connector", "waiting", "delayed", "state"]),
-        "Problem": {**_object({
-            "type": _TEXT, "title": _TEXT, "status": {"type": "integer"}, "detail": _TEXT,
-        }), "additionalProperties": True},
-    }  # fmt: skip
+        "Receipt": _object(
+            {
+                "index": {"type": "integer", "description": "Which signal of the request"},
+                "status": {"enum": ["accepted", "duplicate", "conflict", "full", "invalid"]},
+                "ok": {"type": "boolean"},
+                "id": _NULLABLE,
+                "connector": _NULLABLE,
+                "error": _NULLABLE,
+                "first_id": _NULLABLE,
+                "state": _NULLABLE,
+                "warnings": {"type": "array", "items": _TEXT},
+                "due_in": {"type": "number"},
+            }
+        ),
+        "SignalState": _object(
+            {
+                "id": _TEXT,
+                "connector": _TEXT,
+                "action": _TEXT,
+                "class": _TEXT,
+                "state": _TEXT,
+                "attempts": _COUNT,
+                "unknowns": _COUNT,
+                "admitted": _TIME,
+                "due": _TIME,
+                "expires": _TIME,
+                "ended": _TIME,
+                "outcome": _TEXT,
+                "why": _TEXT,
+                "order_id": _TEXT,
+                "in_doubt": {"type": "boolean"},
+            },
+            required=["id", "state", "in_doubt"],
+        ),
+        "Lane": _object(
+            {
+                "connector": _TEXT,
+                "waiting": {"type": "integer"},
+                "delayed": {"type": "integer"},
+                "state": _TEXT,
+                "until": _TIME,
+                "due": _TIME,
+                "head": _TEXT,
+                "action": _TEXT,
+                "attempts": _COUNT,
+            },
+            required=["connector", "waiting", "delayed", "state"],
+        ),
+        "Problem": {
+            **_object(
+                {
+                    "type": _TEXT,
+                    "title": _TEXT,
+                    "status": {"type": "integer"},
+                    "detail": _TEXT,
+                }
+            ),
+            "additionalProperties": True,
+        },
+    }
 
 
 def _for_group(shape: Any) -> dict[str, Any]:
@@ -244,11 +287,18 @@ def _json(description: str, schema: dict[str, Any], example: Any = None) -> dict
 
 
 _WHEN = {
-    400: "Not to be read", 401: "Not authorized", 403: "Not allowed", 404: "Not found, or not for you to see",
-    408: "The body came too slowly", 409: "The id belongs to a different signal, or it is too late",
-    413: "Too large", 422: "Breaks the contract", 429: "Too many", 503: "Nothing was taken; try again",
+    400: "Not to be read",
+    401: "Not authorized",
+    403: "Not allowed",
+    404: "Not found, or not for you to see",
+    408: "The body came too slowly",
+    409: "The id belongs to a different signal, or it is too late",
+    413: "Too large",
+    422: "Breaks the contract",
+    429: "Too many",
+    503: "Nothing was taken; try again",
     504: "Not known whether it was taken; repeating is safe with the same ids",
-}  # fmt: skip
+}
 
 
 def _problems(*statuses: int, text: bool = False) -> dict[str, Any]:

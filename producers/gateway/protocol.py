@@ -1,4 +1,4 @@
-"""uvicorn's HTTP protocol with what it lacks: limits on connections that say nothing, or never come to the point."""
+"""uvicorn's HTTP protocol with what it lacks: limits on connections that never come to the point."""
 
 from __future__ import annotations
 
@@ -10,53 +10,59 @@ HEAD_LIMIT = 64 * 1024
 """Bytes of a request's head, which the parser would otherwise take without end."""
 
 
-def limited(*, head_timeout: float, connections: int) -> type[HttpToolsProtocol]:
-    """A protocol that closes a connection whose next head is not complete ``head_timeout`` seconds after the
-    connection was made, or after the head began; and a connection beyond so many."""
+class LimitedProtocol(HttpToolsProtocol):
+    """Drops a connection whose head is not complete in time, or too long; and those beyond a number."""
 
-    class Limited(HttpToolsProtocol):
-        _deadline: asyncio.TimerHandle | None = None
-        _head = 0
+    head_timeout = 10.0
+    """Seconds from the connection, or from the first byte of a further head, to the end of the head."""
+    most = 2000
+    """Connections at a time."""
 
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-            super().connection_made(transport)
-            if len(self.connections) > connections:
-                transport.abort()
-                return
+    _deadline: asyncio.TimerHandle | None = None
+    _head = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.most:
+            transport.abort()
+        else:
             self._expect_head()
 
-        def connection_lost(self, exc: Exception | None) -> None:
-            self._expect_nothing()
-            super().connection_lost(exc)
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect_nothing()
+        super().connection_lost(exc)
 
-        def data_received(self, data: bytes) -> None:
-            in_head = self._deadline is not None
-            super().data_received(data)
-            if in_head and self._deadline is not None:
-                self._head += len(data)
-                if self._head > HEAD_LIMIT:
-                    self.transport.abort()
+    def data_received(self, data: bytes) -> None:
+        in_head = self._deadline is not None
+        super().data_received(data)
+        if in_head and self._deadline is not None:
+            self._head += len(data)
+            if self._head > HEAD_LIMIT:
+                self.transport.abort()
 
-        def on_message_begin(self) -> None:
-            super().on_message_begin()
-            if self._deadline is None:
-                self._expect_head()
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._deadline is None:
+            self._expect_head()
 
-        def on_headers_complete(self) -> None:
-            self._expect_nothing()
-            super().on_headers_complete()
+    def on_headers_complete(self) -> None:
+        self._expect_nothing()
+        super().on_headers_complete()
 
-        def _expect_head(self) -> None:
-            self._head = 0
-            self._deadline = self.loop.call_later(head_timeout, self._too_late)
+    def _expect_head(self) -> None:
+        self._head = 0
+        self._deadline = self.loop.call_later(self.head_timeout, self._too_late)
 
-        def _expect_nothing(self) -> None:
-            if self._deadline is not None:
-                self._deadline.cancel()
-                self._deadline = None
-
-        def _too_late(self) -> None:
+    def _expect_nothing(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
             self._deadline = None
-            self.transport.abort()
 
-    return Limited
+    def _too_late(self) -> None:
+        self._deadline = None
+        self.transport.abort()
+
+
+def limited(*, head_timeout: float, connections: int) -> type[LimitedProtocol]:
+    """The protocol with these limits; uvicorn wants a class."""
+    return type("Limited", (LimitedProtocol,), {"head_timeout": head_timeout, "most": connections})

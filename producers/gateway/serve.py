@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
+import signal
 import socket
+import sys
+from types import FrameType
 
 import uvicorn
 
@@ -29,7 +32,14 @@ def serve(settings: Settings) -> None:
     with _listen(settings.gateway_host, settings.gateway_port) as listener:
         host, port = listener.getsockname()[:2]
         log.info("gateway listens", extra={"address": f"{host}:{port}"})
+        # uvicorn raises the signal that ended it again, once it has ended well.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _end)
         uvicorn.Server(_config(settings, gateway)).run(sockets=[listener])
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
 
 
 def _config(settings: Settings, gateway: Gateway) -> uvicorn.Config:

@@ -36,10 +36,10 @@ def networks(
     parts = [part.strip() for part in text.split(",") if part.strip()]
     known = presets or {}
     found = []
-    for part in [one for part in parts for one in known.get(part.lower(), (part,))]:
+    for part in (one for name in parts for one in known.get(name.lower(), (name,))):
         try:
             found.append(ip_network(part))
         except ValueError:
-            extra = "".join(f", or {name}" for name in known)
+            extra = "".join(f", or {preset}" for preset in known)
             raise SettingsError(f"{setting}: {part!r} is no address or CIDR{extra}") from None
     return found

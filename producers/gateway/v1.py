@@ -241,8 +241,7 @@ def _time(ms: int | None) -> str | None:
     if ms is None:
         return None
     try:
-        return (
-            datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        )
+        moment = datetime.fromtimestamp(ms / 1000, UTC)
     except (ValueError, OverflowError, OSError):  # somebody else wrote there
         return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

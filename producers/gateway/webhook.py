@@ -1,8 +1,9 @@
 """``POST /trading-signal/webhook``: what the endpoint of Crypto Arsenal takes, for TradingView and scripts.
 
-TradingView sends a message again after a 5xx, 5 s apart, up to 3 times; the first may have been taken all the same,
-and the second may reach another replica. So a signal that places an order without a clientOrderId is known by its
-text, from its admission until its sender has surely been told ``ok``: then the same text is a new signal.
+TradingView sends a message again after a 5xx, 5 s apart, up to 3 times; the first may have been taken all
+the same, and the second may reach another replica. So a signal that places an order without a clientOrderId is
+known by its text, from its admission until its sender has surely been told ``ok``: then the same text is a new
+signal.
 """
 
 from __future__ import annotations
@@ -10,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from producers.admission import Draft, Terms, checked_key
+from producers.admission import Draft, Terms, checked_key, new_id
 from producers.gateway import replies
 from producers.gateway.bodies import one_signal, read_body
 from producers.gateway.gauges import Gauges
@@ -32,9 +33,9 @@ from worker.errors import InvalidSignal
 from worker.settings import Settings
 
 REDELIVERY = 60.0
-"""Seconds that a text is known whose answer may not have arrived; TradingView's last try comes after 27."""
+"""Seconds that a text is known whose answer may not have arrived; TradingView's last try is after 27."""
 IN_TIME = 2.5
-"""Seconds from a message's arrival in which its answer must be out to have been heard; TradingView waits 3."""
+"""Seconds from arrival in which an answer must be out to have been heard; TradingView waits 3."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +117,13 @@ class Webhook:
     async def _admit(
         self, draft: Draft, sources: Sequence[Mapping[str, object]], terms: Terms, *, by_text: bool
     ) -> Taken:
-        drafts = [
-            Draft(source, draft.key, key_window=draft.key_window, hold_until=draft.hold_until)
-            for source in sources
-        ]
+        drafts = [replace(draft, source=source, id=new_id()) for source in sources]
         try:
             receipts = await self._intake.admit([(one, terms) for one in drafts])
         except NotKnown as error:
             # A redelivery is safe, by clientOrderId or by text.
-            raise Problem(
-                503, "the queue did not answer in time: send it again", headers=error.headers
-            ) from error
+            text = "the queue did not answer in time: send it again"
+            raise Problem(503, text, headers=error.headers) from error
         accepted = (receipt.id for receipt in receipts if receipt.status is Status.ACCEPTED)
         return Taken(receipts, [name for name in accepted if name] if by_text else ())
 
@@ -139,11 +136,8 @@ class Webhook:
         rate = self._settings.gateway_connector_rate
         for source in sources:
             if not self._limiter.take("webhook", str(source.get("connectorName"))[:256], rate):
-                raise Problem(
-                    429,
-                    f"more than {rate:g} signals per second of one connector (SIGNALS_GATEWAY_CONNECTOR_RATE)",
-                    headers={"Retry-After": "1"},
-                )
+                text = f"more than {rate:g} signals per second of one connector"
+                raise Problem(429, text, headers={"Retry-After": "1"})
 
 
 def text_key(body: bytes) -> str:

@@ -153,8 +153,8 @@ class Persistence:
         """Repeat an idempotent ``call`` through passing trouble.
 
         Who has all the patience there is waits for a changed password or right to be changed back, too.
-        Raises QueueUnavailable when time runs out (QueueUnreached if no try had any effect), QueueUnusable when
-        Redis refuses for good.
+        Raises QueueUnavailable when time runs out (QueueUnreached if no try had any effect), QueueUnusable
+        when Redis refuses for good.
         """
         give_up = time.monotonic() + self.patience
         pause = 0.05
