@@ -69,7 +69,7 @@ class ApiKeys:
         self._keys = {key.hash: key for key in keys}
 
     def find(self, key: str) -> ApiKey | None:
-        """The entry of a key that is presented. It is looked up by hash, so the time tells nothing of keys."""
+        """The entry of a key. It is looked up by its hash, so the time that takes tells nothing of keys."""
         return self._keys.get(hash_of(key))
 
 

@@ -1,9 +1,9 @@
 """``POST /trading-signal/webhook``: what the endpoint of Crypto Arsenal takes, for TradingView and scripts.
 
 TradingView sends a message again after a 5xx, 5 s apart, up to 3 times; the first may have been taken all
-the same, and the second may reach another replica. So a signal that places an order without a clientOrderId is
-known by its text, from its admission until its sender has surely been told ``ok``: then the same text is a new
-signal.
+the same, and the second may reach another replica. So a signal that places an order without a clientOrderId
+is known by its text, from its admission until its sender has surely been told ``ok``: then the same text is a
+new signal.
 """
 
 from __future__ import annotations
