@@ -28,7 +28,7 @@ def drafts_of(given: object, keys: Keys, accounts: Accounts | None) -> Draft | I
     if isinstance(given, bytes | bytearray | memoryview | str):
         content = _read(given)
         if is_for_group(content):
-            content = [content]
+            content, keys = [content], keys if keys is None else [checked_key(str(keys))]
     else:
         content = given
     if isinstance(content, _ONE) or not isinstance(content, Iterable):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 MARK = "sealed:"
 """Begins a token that is sealed."""
 LONGEST = 111
-"""Characters of a token that fit, sealed, where a token goes."""
+"""Bytes of a token that fit, sealed, where a token goes."""
 
 
 def open_vault(path: str | None) -> Vault | None:
@@ -35,9 +35,10 @@ class Vault:
 
     def seal(self, token: str) -> str:
         """What is kept in Redis instead of a token. Raises InvalidSignal if it is too long."""
-        if len(token) > LONGEST:
-            raise InvalidSignal(f"`connectorToken` is too long to be sealed: at most {LONGEST} characters")
-        return MARK + self.keys.current().encrypt(token.encode()).decode()
+        plain = token.encode()
+        if len(plain) > LONGEST:
+            raise InvalidSignal(f"`connectorToken` is too long to be sealed: at most {LONGEST} bytes")
+        return MARK + self.keys.current().encrypt(plain).decode()
 
     def unseal(self, kept: str) -> str:
         """The token. Raises TokenMissing if no key fits."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from typing import Any, BinaryIO, TypeVar
@@ -11,6 +12,7 @@ import click
 from producers import Interrupted, Receipt, SignalProducer
 from producers.cli.options import as_json, output_option, terms_options
 from producers.cli.tables import print_receipts
+from producers.fanout import GROUP
 from worker.contract import OrderSignal
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -34,6 +36,7 @@ def _field_options(command: F) -> F:
 @click.argument("source", required=False, metavar="[-]", type=click.Choice(["-"]))
 @click.option("--json", "text", metavar="JSON", help="The signal (or an array of them) as JSON.")
 @_field_options
+@click.option("--group", metavar="NAME", help="Instead of --connector: a group of the accounts file.")
 @click.option("--token-file", type=click.File("rb"), help="File that holds the connectorToken.")
 @click.option(
     "--idempotency-key", metavar="KEY", help="Your own name for the signal: sent twice, posted once."
@@ -43,6 +46,7 @@ def _field_options(command: F) -> F:
 def command(
     source: str | None,
     text: str | None,
+    group: str | None,
     token_file: BinaryIO | None,
     idempotency_key: str | None,
     max_age: float | None,
@@ -58,15 +62,20 @@ def command(
     \b
     Examples:
       signal-producer send --connector alpha --action openLong --percent 50 --token-file token.txt
+      signal-producer send --group desk-a --action cancelAll
       signal-producer send --json '{"connectorName": "alpha", "connectorToken": "…", "action": "cancelAll"}'
       signal-producer send - < signals.jsonl
     """
     fields = {name: options[f"field_{name.lower()}"] for name in _FIELDS}
     given = {name: value for name, value in fields.items() if value is not None}
+    if group is not None:
+        given[GROUP] = group
     if token_file is not None:
         given["connectorToken"] = _token(token_file)
     if [source is not None, text is not None, bool(given)].count(True) != 1:
         raise click.UsageError("give exactly one of: fields (--connector …), --json, or - for standard input")
+    if group is not None:
+        text, given = json.dumps(given), {}
     signal = _standard_input() if source is not None else given or text or ""
     try:
         with SignalProducer() as producer:

@@ -9,7 +9,7 @@ import redis
 from worker.lanes import Lanes
 from worker.lanes.redis import translated
 from worker.lanes.register import Register
-from worker.lanes.views import LaneView, SignalView
+from worker.lanes.views import LaneView, Trace
 from worker.ports import Bell
 
 
@@ -27,11 +27,13 @@ class Desk:
         with translated():
             self._client.ping()
 
-    def signal(self, signal_id: str) -> SignalView | None:
-        return self._register.find(signal_id)
+    def signal(self, signal_id: str) -> Trace | None:
+        return self._register.trace(signal_id)
 
-    def order(self, connector: str, order_id: str) -> SignalView | None:
-        return self._register.holder(connector, order_id)
+    def order(self, connector: str, order_id: str) -> Trace | None:
+        """The signal that holds this clientOrderId now."""
+        found = self._register.holder("order", connector, order_id)
+        return None if found is None else self._register.trace(found)
 
     def lane(self, connector: str) -> LaneView | None:
         return self._register.lane(connector)

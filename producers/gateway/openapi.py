@@ -215,9 +215,13 @@ def _schemas() -> dict[str, Any]:
                 "outcome": _TEXT,
                 "why": _TEXT,
                 "order_id": _TEXT,
+                "history": {"type": "array", "items": _ref("Attempt")},
                 "in_doubt": {"type": "boolean"},
             },
             required=["id", "state", "in_doubt"],
+        ),
+        "Attempt": _object(
+            {"attempt": _COUNT, "at": _TIME, "ms": _COUNT, "verdict": _TEXT, "why": _TEXT},
         ),
         "Lane": _object(
             {

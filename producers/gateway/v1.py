@@ -28,7 +28,7 @@ from producers.producer import BATCH
 from worker.clock import steady
 from worker.contract import split
 from worker.errors import InvalidSignal, QueueUnavailable, QueueUnusable
-from worker.lanes.views import LaneView, SignalView
+from worker.lanes.views import LaneView, Trace
 from worker.settings import Settings
 
 T = TypeVar("T")
@@ -134,7 +134,7 @@ class V1:
         found = None
         if self._covers(key, connector):
             found = await self._ask(partial(self._desk.order, connector, client_order_id))
-        if found is None or found.connector != connector:
+        if found is None or found.signal.connector != connector:
             raise Problem(404, _NOT_FOUND)
         return replies.json_response(signal_json(found))
 
@@ -152,10 +152,10 @@ class V1:
         """``DELETE /v1/signals/{id}``."""
         key = await self._reader(request)
         found = await self._found(key, signal_id)
-        result = await self._ask(partial(self._desk.drop, found.id, by=f"api key {key.name}"))
+        result = await self._ask(partial(self._desk.drop, found.signal.id, by=f"api key {key.name}"))
         if result == "done":
             return replies.json_response(signal_json(await self._found(key, signal_id)))
-        raise Problem(409, _NOT_DROPPED[result], state=found.state)
+        raise Problem(409, _NOT_DROPPED[result], state=found.signal.state)
 
     async def _reader(self, request: Request) -> ApiKey:
         key = self._doorman.admit(request)
@@ -165,9 +165,9 @@ class V1:
         self._check_rate(key, 1)
         return key
 
-    async def _found(self, key: ApiKey, signal_id: str) -> SignalView:
+    async def _found(self, key: ApiKey, signal_id: str) -> Trace:
         found = await self._ask(partial(self._desk.signal, signal_id))
-        if found is None or not self._covers(key, found.connector):
+        if found is None or not self._covers(key, found.signal.connector):
             raise Problem(404, _NOT_FOUND)
         return found
 
@@ -218,12 +218,14 @@ def _seconds(request: Request, name: str) -> float | None:
         raise Problem(422, f"{name} must be a number of seconds") from None
 
 
-def signal_json(view: SignalView) -> dict[str, Any]:
-    """A signal for people and programs; times as RFC 3339."""
+def signal_json(trace: Trace) -> dict[str, Any]:
+    """A signal and what was tried; times as RFC 3339."""
+    view = trace.signal
     fields = {name: value for name, value in asdict(view).items() if value != ""}
     if "action_class" in fields:
         fields["class"] = fields.pop("action_class")
-    return {**_with_times(fields), "in_doubt": view.in_doubt}
+    history = [_with_times(asdict(one)) for one in trace.history]
+    return {**_with_times(fields), "in_doubt": view.in_doubt, "history": history}
 
 
 def lane_json(view: LaneView) -> dict[str, Any]:

@@ -282,6 +282,29 @@ def test_a_person_dies_while_deciding(
         assert ledger.count("dead:unknown") == 0
 
 
+def test_a_person_dies_while_dropping(
+    workers: Workers, ledger: Ledger, producer: SignalProducer, redis_url: str, prefix: str
+) -> None:
+    with PaperServer(mischief=Mischief.from_text("503:retry_after=50,clientOrderId=n-0")) as paper:
+        workers.start(paper.webhook_url, **SETTINGS)
+        first, following = producer.send([order(0, 0), order(0, 1)])
+        eventually(lambda: ledger.record(first.id).get("attempts") == "1", within=15, what="it is tried")
+        eventually(lambda: ledger.record(first.id)["state"] == "waiting", within=15, what="and put back")
+        # when: the lane was freed of the head it waited for, and nobody was rung
+        environment = {"SIGNALS_REDIS_URL": redis_url, "SIGNALS_PREFIX": prefix}
+        command = ["drop", str(first.id), "--yes", "--by", "ann"]
+        run_to_death("resolved", "from worker.cli import main; main()", *command, **environment)
+        # then: it holds, what follows goes out, and dropping it again is told to be done
+        ledger.idle(within=15)
+        again = subprocess.run(
+            [sys.executable, "-c", "from worker.cli import main; main()", *command],
+            env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=30,
+        )  # fmt: skip
+        assert again.stdout == "drop: 1 of 1 signals\n"
+        assert ledger.outcome(first.id) == "cancelled"
+        assert ledger.outcome(following.id) == "accepted"
+
+
 def test_every_point_is_told_of_and_tried() -> None:
     table = Path("docs/crash-points.md").read_text()
     this = Path(__file__).read_text().split("def test_every_point")[0]

@@ -15,7 +15,7 @@ from producers import SignalProducer
 from tests.acceptance.conftest import Ledger
 from tests.conftest import Workers
 from worker.errors import QueueUnusable
-from worker.lanes import scripts
+from worker.lanes import Lanes, scripts
 from worker.lanes.redis import connect
 from worker.paper import Mischief, PaperServer
 from worker.settings import Settings
@@ -91,6 +91,13 @@ def run(url: str, prefix: str, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def sent_for_later(users: Users, prefix: str, number: int) -> str:
+    """The id of a delayed order that a producer has just sent."""
+    settings = Settings(redis_url=users.url("producer"), prefix=prefix)
+    with SignalProducer(settings=settings) as producer:
+        return str(producer.send(order(number, delaySeconds=600), idempotency_key=f"k-{number}").id)
+
+
 def test_every_role_does_its_job(users: Users, workers: Workers, ledger: Ledger, prefix: str) -> None:
     with PaperServer(mischief=Mischief.from_text("400:clientOrderId=n-1", "503:first=1")) as paper:
         worker = workers.start(paper.webhook_url, redis_url=users.url("worker"), backoff_base=0.1)
@@ -104,12 +111,20 @@ def test_every_role_does_its_job(users: Users, workers: Workers, ledger: Ledger,
         assert ledger.outcome(receipts[1].id) == "rejected"
         status = run(users.url("reader"), prefix, "status", "--json")
         assert status.returncode == 0, status.stderr
-        for words in (("tail", "--no-follow"), ("dead", "list"), ("status",)):
+        named = ("--connector", "acct-3", "--order", "n-3")
+        for words in (("tail", "--no-follow"), ("dead", "list"), ("status",), ("show", *named)):
             done = run(users.url("reader"), prefix, *words)
             assert done.returncode == 0, done.stderr
         for words in (("dead", "show"), ("dead", "resend", "--yes", "--by", "ann")):
             done = run(users.url("worker"), prefix, *words, str(receipts[1].id))
             assert done.returncode == 0, done.stderr
+        late = [sent_for_later(users, prefix, number) for number in (20, 21)]
+        done = run(users.url("worker"), prefix, "drop", "--yes", "--by", "ann", late[0])
+        assert done.returncode == 0, done.stderr
+        with connect(users.url("producer")) as theirs:
+            lanes = Lanes(theirs, prefix=prefix)
+            lanes.release([late[1]])
+            assert lanes.drop([late[1]], by="gateway").results == ("done",)
         ledger.idle()
         assert worker.stop() == 0
     assert users.denied() == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import redis
@@ -32,10 +34,15 @@ class Desk:
     """What tests do with a queue, in few words."""
 
     def __init__(
-        self, client: redis.Redis, prefix: str, timing: Timing, brakes: Brakes | None = None
+        self,
+        client: redis.Redis,
+        prefix: str,
+        timing: Timing,
+        brakes: Brakes | None = None,
+        rates: Mapping[str, tuple[float, int]] = MappingProxyType({}),
     ) -> None:
         self.client, self.prefix, self.timing = client, prefix, timing
-        self.lanes = Lanes(client, prefix=prefix, timing=timing, brakes=brakes)
+        self.lanes = Lanes(client, prefix=prefix, timing=timing, brakes=brakes, rate_of=rates.get)
         self._tokens = itertools.count(1)
 
     def admit(self, *signals: Admission) -> list[str]:

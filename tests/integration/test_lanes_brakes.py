@@ -6,9 +6,10 @@ from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
+import redis
 
 from tests.integration.desk import Desk, signal
-from worker.lanes import Brakes, Deferral, Head, Outcome, Settlement
+from worker.lanes import Brakes, Deferral, Head, Outcome, Settlement, Timing
 from worker.lanes.pauses import scopes
 
 FAR = 2**53 - 1
@@ -303,6 +304,13 @@ class TestRates:
         assert desk.client.hlen(f"{desk.prefix}reserved") == 2
         latest = desk.client.zrange(f"{desk.prefix}wakeups", -2, -2, withscores=True)[0][1]
         assert latest <= desk.redis_ms() + 4001
+
+    def test_some_connectors_have_rates_of_their_own(self, client: redis.Redis, prefix: str) -> None:
+        rates = {"slow": (1.0, 2), "free": (0.0, 1)}
+        desk = Desk(client, prefix, Timing(), Brakes(connector_rate=1), rates)
+        for lane in ("slow", "free", "other"):
+            desk.admit(*(signal(lane) for _ in range(4)))
+        assert [len(posted(desk, lane)) for lane in ("slow", "free", "other")] == [2, 4, 1]
 
     def test_a_turn_of_a_lane_that_went_idle_is_forgotten(self, make_desk: MakeDesk) -> None:
         desk = make_desk(Brakes(rate=1))

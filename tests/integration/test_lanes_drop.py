@@ -252,6 +252,15 @@ class TestRelease:
         desk.settle(taken(desk), Outcome.REJECTED)
         assert desk.admit(self.keyed()) == ["duplicate"], "the end of the first frees nothing of the second"
 
+    def test_a_key_whose_window_is_over_is_its_next_holders(self, desk: Desk) -> None:
+        one = self.keyed(key_window_ms=1)
+        desk.admit(one)
+        desk.settle(taken(desk))
+        desk.until(desk.redis_ms() + 3)
+        desk.admit(self.keyed())
+        desk.lanes.release([one.id])
+        assert desk.admit(self.keyed()) == ["duplicate"]
+
     def test_a_resend_does_not_claim_it_again(self, desk: Desk) -> None:
         one = self.keyed(order_id="o1")
         desk.admit(one)

@@ -258,6 +258,21 @@ def test_send_by_fields(run: Run, tmp_path: Path, lanes: Lanes) -> None:
     }
 
 
+def test_send_to_a_group(run: Run, tmp_path: Path) -> None:
+    accounts = [{"name": f"a{n}", "token": TOKEN, "groups": ["desk"]} for n in range(3)]
+    (tmp_path / "accounts.json").write_text(json.dumps({"accounts": accounts}))
+    arguments = ["send", "--group", "desk", "--action", "cancelAll", "--idempotency-key", "k"]
+    for status in ("accepted", "duplicate"):
+        done = run(*arguments, accounts_file="accounts.json")
+        receipts = [json.loads(line) for line in done.stdout.splitlines()]
+        assert done.returncode == 0
+        assert [(one["connector"], one["status"]) for one in receipts] == [
+            (f"a{n}", status) for n in range(3)
+        ]
+    done = run(*arguments)
+    assert "set SIGNALS_ACCOUNTS_FILE" in json.loads(done.stdout)["error"]
+
+
 def test_send_json_lines_from_standard_input(run: Run) -> None:
     done = run(
         "send", "-", stdin=f"{json.dumps(order())}\n{json.dumps(order())}\n{json.dumps(order(percent=0))}\n"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 LANES = "tests/integration/test_lanes.py"
 BRAKES = "tests/integration/test_lanes_brakes.py"
+DROP = "tests/integration/test_lanes_drop.py"
 DURABILITY = "tests/integration/test_durability.py"
 HANDLING = "tests/unit/test_handling.py"
 DISPATCH = "tests/unit/test_dispatch.py"
@@ -138,7 +139,39 @@ MUTANTS = [
         "for head in heads]",
         (f"{DURABILITY}::test_an_orphan_is_not_made_a_waiting_signal",),
     ),
+    Mutant(
+        "a release frees a key that another holds by now",
+        1,
+        f"{LUA}/release.lua",
+        "if held and owner(held) == id then",
+        "if held then",
+        (f"{DROP}::TestRelease::test_a_key_whose_window_is_over_is_its_next_holders",),
+    ),
+    Mutant(
+        "a released key is claimed again by a resend",
+        1,
+        f"{LUA}/release.lua",
+        "call('HDEL', signal_key(id), 'key')",
+        "",
+        (f"{DROP}::TestRelease::test_a_resend_does_not_claim_it_again",),
+    ),
     # 2 never lost
+    Mutant(
+        "a lane waits for the retry of what was dropped",
+        2,
+        f"{LUA}/lanes.lua",
+        "if was_head then give_back(rec.connector) end",
+        "",
+        (f"{DROP}::TestDrop::test_a_lane_does_not_wait_for_the_retry_of_what_was_dropped",),
+    ),
+    Mutant(
+        "an exit that never went out has entries dropped",
+        2,
+        f"{LUA}/lanes.lua",
+        "  forget_overtaking(rec)\n",
+        "",
+        (f"{DROP}::TestDrop::test_the_only_one_that_overtook_undoes_nothing_either",),
+    ),
     Mutant(
         "a lost ring is not repeated",
         2,
@@ -400,5 +433,13 @@ MUTANTS = [
         "    if unknowns:\n",
         "    if False:\n",
         (f"{POLICY}::test_a_later_refusal_does_not_settle_an_earlier_unknown",),
+    ),
+    Mutant(
+        "what may have been taken is dropped",
+        8,
+        f"{LUA}/lanes.lua",
+        " and (rec.unknowns or 0) == 0",
+        "",
+        (f"{DROP}::TestDrop::test_what_may_have_been_taken_is_not_hidden",),
     ),
 ]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.unit.fakes import FakeObserver, FakePoster, make_head
-from worker.errors import InvalidSignal
+from worker.errors import InvalidSignal, TokenMissing
 from worker.handling import Handler, Job, Pace
 from worker.lanes import Deferral, Head, Outcome, Settlement
 from worker.policy import Policy
@@ -158,3 +158,20 @@ def test_of_an_orphan_it_is_told_when_its_worker_was_given_it() -> None:
     result = Case().handle(make_head(orphan=True, taken_ms=400))
     note = json.loads(result.note)
     assert (note["at"], note["until"], note["ms"]) == (400, 1000, None)
+
+
+def test_a_signal_whose_token_is_not_known_is_tried_again_and_no_fault_of_the_endpoint() -> None:
+    case = Case()
+
+    def compose(_head: Head) -> bytes:
+        raise TokenMissing("no token")
+
+    case.handler._compose = compose
+    result = case.handle(make_head(attempt=3))
+    assert isinstance(result, Deferral)
+    assert (result.refund, result.unknown, result.health) == (False, False, None)
+    assert json.loads(result.note)["why"] == "no token"
+    assert case.poster.posted == []
+    result = case.handle(make_head(attempt=20))
+    assert isinstance(result, Settlement)
+    assert (result.outcome, result.health) == (Outcome.UNSENT, None)

@@ -11,6 +11,8 @@ _COMMANDS = {
     "paper": "Run a stand-in for the endpoint.",
     "status": "Show lanes, backlog, delayed signals and dead letters.",
     "tail": "Show outcomes as they happen.",
+    "show": "Show where a signal is, or how it ended.",
+    "drop": "Call off signals that wait.",
     "dead": "Read dead letters, and decide about them.",
     "pause": "Hold signals back: all, entries, or some connectors'.",
     "resume": "Let them go on.",

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import getpass
-import sys
-from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
 
 import click
 
-from worker import crash
-from worker.cli.common import bell, duration, emit, json_option, open_redis, safe
+from worker.cli.common import duration
+from worker.cli.decisions import carry_out, opened, options, tell
 from worker.cli.letter import ADVICE
-from worker.errors import SettingsError
-from worker.lanes import Lanes
 from worker.lanes.queue import Act
 from worker.lanes.register import Register
-from worker.settings import Settings
 
-_BATCH = 200
 _ASK = {
     "resend": "Post {count} again? Each becomes a new order if its earlier attempt did reach the endpoint.",
     "accept": "Call {count} accepted, because the order is there?",
     "discard": "Call {count} over, because no order exists and none is wanted?",
 }
 _ANSWERS = {
-    "done": "done",
     "gone": "no dead letter (any more): never was one, or somebody else or a late answer decided",
     "taken": "not resent: its order id belongs to another signal by now",
 }
@@ -60,10 +50,7 @@ def make(act: Act) -> click.Command:
     @click.option("--reason", type=click.Choice(list(ADVICE)), help="All that ended so.")
     @click.option("--newer", callback=duration, metavar="DURATION", help="All of the last 10m, 2h, …")
     @click.option("--older", callback=duration, metavar="DURATION", help="All from before that.")
-    @click.option("--by", default=who, show_default="your login name", help="Who decides; it is recorded.")
-    @click.option("--why", default="", metavar="TEXT", help="For what reason; it is recorded.")
-    @click.option("--yes", is_flag=True, help="Do not ask.")
-    @json_option
+    @options
     def command(
         ids: tuple[str, ...],
         connector: str | None,
@@ -75,8 +62,7 @@ def make(act: Act) -> click.Command:
         yes: bool,
         as_json: bool,
     ) -> None:
-        client, settings = open_redis()
-        register = Register(client, prefix=settings.prefix)
+        lanes, register, settings = opened()
         filters = _Filters(connector, reason, newer, older)
         chosen = _chosen(register, ids, filters, settings.letters_most, act)
         if not chosen:
@@ -85,10 +71,8 @@ def make(act: Act) -> click.Command:
         if not yes:
             count = "1 dead letter" if len(chosen) == 1 else f"{len(chosen):,} dead letters"
             click.confirm(_ASK[act].format(count=count), abort=True, err=True)
-        lanes = Lanes(
-            client, prefix=settings.prefix, timing=settings.timing(), patience=settings.redis_patience
-        )
-        _tell(_resolve(lanes, settings, chosen, act, by, why), act, as_json=as_json)
+        results = carry_out(chosen, lambda batch: lanes.resolve(batch, act, by=by, why=why), settings)
+        tell(results, act, "dead letters", _ANSWERS, as_json=as_json)
 
     command.__doc__ = f"""{_HELP[act]}
     \b
@@ -127,38 +111,3 @@ def _chosen(register: Register, ids: tuple[str, ...], filters: _Filters, most: i
     # Only what is in doubt can turn out to be there, unless it is said which else.
     sure = act != "accept" or filters.reason is not None
     return [letter.id for letter in found if sure or letter.in_doubt]
-
-
-def _resolve(
-    lanes: Lanes, settings: Settings, ids: list[str], act: Act, by: str, why: str
-) -> Iterator[tuple[str, str]]:
-    ringer = bell(settings) if act == "resend" else None
-    rest = iter(ids)
-    while batch := list(islice(rest, _BATCH)):
-        answer = lanes.resolve(batch, act, by=by, why=why)
-        crash.here("resolved")
-        if ringer and answer.rings:
-            ringer.ring(answer.rings)
-        if ringer and answer.slots_ms:
-            ringer.wake(answer.slots_ms, answer.now_ms)
-        yield from zip(batch, answer.results, strict=True)
-
-
-def _tell(results: Iterator[tuple[str, str]], act: Act, *, as_json: bool) -> None:
-    counted: Counter[str] = Counter()
-    for signal_id, status in results:
-        counted[status] += 1
-        if as_json:
-            emit({"id": signal_id, "act": act, "status": status})
-        elif status != "done":
-            click.echo(f"{safe(signal_id)}: {_ANSWERS[status]}", err=True)
-    if not as_json:
-        click.echo(f"{act}: {counted['done']:,} of {counted.total():,} dead letters")
-    sys.exit(0 if counted["done"] == counted.total() else 1)
-
-
-def who() -> str:
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        raise SettingsError("nobody knows who you are here: say it with --by NAME") from None

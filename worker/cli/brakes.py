@@ -9,12 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from worker.accounts import Account, read_accounts
-from worker.cli.acts import who
-from worker.cli.common import open_redis, safe
+from worker.cli.common import safe
+from worker.cli.decisions import who
 from worker.errors import SettingsError
-from worker.lanes import Lanes
 from worker.lanes.pauses import BY_PERSON, by_group, describe
-from worker.lanes.register import Register
 from worker.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -30,19 +28,6 @@ def options(command: F) -> F:
     ):
         command = add(command)
     return command
-
-
-def opened() -> tuple[Lanes, Register, Settings]:
-    """What both work with. Raises SettingsError or QueueUnavailable."""
-    client, settings = open_redis()
-    lanes = Lanes(
-        client,
-        prefix=settings.prefix,
-        timing=settings.timing(),
-        patience=settings.redis_patience,
-        durability=settings.required_durability(),
-    )
-    return lanes, Register(client, prefix=settings.prefix), settings
 
 
 def chosen(connectors: tuple[str, ...], group: str | None, settings: Settings) -> tuple[list[str], str]:

@@ -22,7 +22,9 @@ from worker.cli.common import (
     open_redis,
     safe,
 )
-from worker.cli.letter import ADVICE, advice, print_letter, reason
+from worker.cli.letter import ADVICE, advice, print_letter
+from worker.cli.show import no_such
+from worker.cli.trace import standing
 from worker.lanes.queue import Act
 from worker.lanes.register import Register
 from worker.lanes.views import SignalView
@@ -141,7 +143,7 @@ def _print_list(letters: list[SignalView], limit: int, now_ms: int) -> None:
     for letter in letters[:limit]:
         cells = (
             cell(letter.id, most=1000),
-            reason(letter),
+            standing(letter),
             Text("?" if letter.ended_ms is None else age(now_ms - letter.ended_ms)),
             name_cell(letter.connector, 32 if wide else max(12, out.width - _OTHER_COLUMNS)),
             cell(letter.action),
@@ -157,8 +159,8 @@ def _print_list(letters: list[SignalView], limit: int, now_ms: int) -> None:
 
 
 def _why_not(register: Register, signal_id: str) -> str:
-    shown = safe(signal_id)
     signal = register.find(signal_id)
     if signal is None:
-        return f"{shown}: there is no such signal (finished ones are forgotten after SIGNALS_KEEP seconds)"
-    return f"{shown}: not a dead letter, it is {safe(signal.outcome or signal.state or 'without a state')}"
+        return no_such(signal_id)
+    state = safe(signal.outcome or signal.state or "without a state")
+    return f"{safe(signal_id)}: not a dead letter, it is {state}"

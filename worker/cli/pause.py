@@ -6,8 +6,9 @@ import time
 
 import click
 
-from worker.cli.brakes import chosen, in_words, opened, options
+from worker.cli.brakes import chosen, in_words, options
 from worker.cli.common import emit, json_option, safe
+from worker.cli.decisions import opened
 from worker.errors import QueueUnavailable
 from worker.lanes import Lanes
 from worker.lanes.pauses import scopes

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import click
 
-from worker.cli.brakes import chosen, in_words, opened, options
+from worker.cli.brakes import chosen, in_words, options
 from worker.cli.common import bell, emit, json_option
+from worker.cli.decisions import opened
 from worker.lanes.pauses import scopes
 
 

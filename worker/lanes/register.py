@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Literal
 
 import redis
 
 from worker.lanes import entries, foreign
 from worker.lanes.keys import RING_QUEUE
 from worker.lanes.redis import RedisError, translated
-from worker.lanes.views import DeadLetter, LaneView, SignalView
+from worker.lanes.views import DeadLetter, LaneView, SignalView, Trace
 from worker.records import Census
 
 _PAGE = 200
@@ -115,13 +115,26 @@ class Register:
         """Where a signal is or how it ended; None if it never was, or ended too long ago."""
         return self._signals([_bytes(signal_id)])[0]
 
-    def holder(self, connector: str, order_id: str) -> SignalView | None:
-        """The signal that this connector's clientOrderId belongs to; None if it is free. Two round trips."""
-        name = _bytes(connector)
-        claim = self._key(b"claim:order:%d:%b:" % (len(name), name), _bytes(order_id))
-        with translated():
-            held: Any = self._client.get(claim)
-        return self._signals([held.split(b" ")[0]])[0] if held else None
+    def trace(self, signal_id: str) -> Trace | None:
+        """What ``find`` tells, and what was tried."""
+        raw_id = _bytes(signal_id)
+        pipeline = self._pipeline()
+        pipeline.hmget(self._key(b"signal:", raw_id), entries.FIELDS)
+        pipeline.hget(self._key(b"signal:", raw_id), "history")
+        values, history = _answers(pipeline, tolerant=True)
+        signal = entries.signal(raw_id, values)
+        return None if signal is None else Trace(signal, entries.history(history))
+
+    def holder(self, kind: Literal["order", "key"], connector: str, name: str) -> str | None:
+        """Id of the signal that holds this clientOrderId or idempotency key of a connector now.
+
+        None if none does: never used, its window over, released, or freed because no order was placed.
+        """
+        lane = _bytes(connector)
+        pipeline = self._pipeline()
+        pipeline.get(self._key(f"claim:{kind}:{len(lane)}:", lane + b":" + _bytes(name)))
+        (claim,) = _answers(pipeline, tolerant=True)
+        return None if claim is None else bytes(claim).split(b" ")[0].decode("utf-8", "surrogateescape")
 
     def dead(
         self,
@@ -152,14 +165,14 @@ class Register:
         raw_id = _bytes(signal_id)
         pipeline = self._pipeline()
         pipeline.zscore(self._key("dead"), raw_id)
-        pipeline.hget(self._key(b"signal:", raw_id), "history")
         pipeline.get(self._key(b"body:", raw_id))
-        died, history, body = _answers(pipeline, tolerant=True)
+        died, body = _answers(pipeline, tolerant=True)
         if died is None:
             return None
+        known = self.trace(signal_id) or Trace(entries.gone(raw_id), ())
         return DeadLetter(
-            signal=self.find(signal_id) or entries.gone(raw_id),
-            history=entries.history(history),
+            signal=known.signal,
+            history=known.history,
             body=foreign.body(body),
             body_bytes=None if body is None else len(body),
         )

@@ -69,12 +69,18 @@ class AttemptView:
 
 
 @dataclass(frozen=True, slots=True)
-class DeadLetter:
-    """A signal that ended without a confirmed order, with all there is to know about it."""
+class Trace:
+    """Where a signal is or how it ended, and what was tried."""
 
     signal: SignalView
     history: tuple[AttemptView, ...]
-    """The last ten attempts, oldest first."""
+    """The last ten troubled attempts, and what people did with it, oldest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter(Trace):
+    """A signal that ended without a confirmed order, with all there is to know about it."""
+
     body: dict[str, object] | None
     """What was to be posted, its token masked; None if there is none or it is not to be understood."""
     body_bytes: int | None
