@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -146,8 +147,6 @@ class Settings(BaseSettings):
     gateway_port: int = Field(8080, ge=0, le=65_535, description="Its port; 0 picks a free one")
     gateway_path_secret: SecretStr | None = Field(
         None,
-        min_length=16,
-        pattern=r"^[A-Za-z0-9_-]+$",
         description="Last part of the webhook's path, known to its senders only; 16 or more of `A-Za-z0-9_-`",
     )
     gateway_open: bool = Field(
@@ -204,6 +203,11 @@ class Settings(BaseSettings):
         for name in ("rate", "connector_rate", "retry_rate"):
             if 0 < getattr(self, name) < LEAST_RATE:
                 raise ValueError(f"SIGNALS_{name.upper()}: must be 0 (no limit) or at least {LEAST_RATE:g}")
+        secret = self.gateway_path_secret
+        if secret is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,}", secret.get_secret_value()):
+            raise ValueError(
+                "SIGNALS_GATEWAY_PATH_SECRET: must be 16 or more of A-Za-z0-9_-; try `openssl rand -hex 16`"
+            )
         if self.keep < self.redis_patience + KEEP_MARGIN:
             raise ValueError(
                 f"SIGNALS_KEEP: {self.keep:g} s must be at least SIGNALS_REDIS_PATIENCE + {KEEP_MARGIN:g}"

@@ -47,10 +47,10 @@ def one_signal(body: bytes, content_type: str) -> Mapping[str, object]:
     if not start:
         raise InvalidSignal("the body is empty: it must be a signal as JSON")
     items = split(body)
-    if len(items) != 1 or start == b"[":
-        raise InvalidSignal("the webhook takes one signal: send several to /v1/signals")
-    if isinstance(items[0], InvalidSignal):
+    if len(items) == 1 and isinstance(items[0], InvalidSignal):
         raise items[0]
+    if len(items) != 1 or start == b"[" or isinstance(items[0], InvalidSignal):
+        raise InvalidSignal("the webhook takes one signal: send several to /v1/signals")
     return items[0]
 
 
