@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -13,6 +14,7 @@ import uvicorn
 from producers.gateway.app import Gateway
 from producers.gateway.protocol import limited
 from producers.gateway.sources import networks
+from worker import crash
 from worker.errors import SettingsError
 from worker.logs import configure
 from worker.settings import Settings
@@ -25,6 +27,7 @@ BACKLOG = 1024
 
 def serve(settings: Settings) -> None:
     """Answer requests until SIGTERM or Ctrl-C; what is in hand then is finished. Raises SettingsError."""
+    crash.arm_from(os.environ)
     networks("SIGNALS_GATEWAY_PROXIES", settings.gateway_proxies)
     gateway = Gateway(settings)
     configure(settings.log_level, settings.log_format)
