@@ -258,12 +258,8 @@ def test_nothing_secret_in_logs_and_metrics(gateways: Gateways, keys: dict[str, 
     signal = {**SIGNAL, "connectorToken": ALPHA}
     for headers in keys.values():
         requests.post(gateway.v1, json=signal, headers=headers, timeout=10)
-    for body in (
-        signal,
-        {**signal, "connectorToken": BETA},
-        {**signal, ALPHA: ALPHA},
-        {**signal, "fixed": ALPHA},
-    ):
+    for odd in ({}, {"connectorToken": BETA}, {ALPHA: ALPHA}, {"fixed": ALPHA}):
+        body = {**signal, **odd}
         assert ALPHA not in gateway.post(body).text
     requests.post(f"{gateway.webhook}?token={ALPHA}", json=signal, timeout=10)
     requests.post(f"{gateway.url}/{ALPHA}", json=signal, timeout=10)
