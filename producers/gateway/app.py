@@ -14,7 +14,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from producers.aio import AsyncSignalProducer
@@ -119,6 +119,7 @@ class Gateway:
         described = openapi.document(
             webhook=webhook_path(settings) if webhook_is_guarded(settings) else None,
             secret=settings.gateway_path_secret is not None,
+            accounts=settings.accounts_file is not None,
         )
         app.openapi = lambda: described  # type: ignore[method-assign]
         return app
@@ -210,8 +211,13 @@ async def _problem(_: Request, error: Problem) -> Response:
     return as_json(error)
 
 
-async def _http(_: Request, error: HTTPException) -> Response:
-    return as_json(Problem(error.status_code, str(error.detail), headers=error.headers))
+async def _http(request: Request, error: HTTPException) -> Response:
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        # Starlette knows the methods of the first route of a path only.
+        routes = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
+        headers["Allow"] = ", ".join(sorted({name for one in routes for name in one.methods or ()}))
+    return as_json(Problem(error.status_code, str(error.detail), headers=headers))
 
 
 async def _invalid(_: Request, error: RequestValidationError) -> Response:

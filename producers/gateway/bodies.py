@@ -13,6 +13,8 @@ from worker.contract import split
 from worker.contract.reading import RepeatedField, utf8
 from worker.errors import InvalidSignal
 
+LONGEST_KEY = 250
+"""Characters of the header Idempotency-Key: the places of a batch's signals are added to it."""
 _FORM_FIELDS = 100
 
 
@@ -37,6 +39,14 @@ async def read_body(request: Request, *, limit: int, timeout: float) -> bytes:
     except ClientDisconnect:
         raise Problem(400, "the connection broke before the body was here") from None
     return bytes(body)
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The header of this name. Raises InvalidSignal for one that is too long or not plain."""
+    key = request.headers.get("idempotency-key")
+    if key is not None and not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+        raise InvalidSignal(f"Idempotency-Key must be 1 to {LONGEST_KEY} printable ASCII characters")
+    return key
 
 
 def one_signal(body: bytes, content_type: str) -> Mapping[str, object]:

@@ -27,13 +27,15 @@ _RECEIPT = {
     "ok": True,
 }
 _TEXT = {"type": "string"}
+_KEY = {"type": "string", "pattern": "^[!-~]([ -~]{0,248}[!-~])?$"}
 _NULLABLE = {"type": ["string", "null"]}
 _COUNT = {"type": ["integer", "null"]}
 _TIME = {"type": ["string", "null"], "format": "date-time"}
 
 
-def document(*, webhook: str | None, secret: bool) -> dict[str, Any]:
-    """``webhook``: the path of that route, if there is one; ``secret``: its last part is a secret."""
+def document(*, webhook: str | None, secret: bool, accounts: bool) -> dict[str, Any]:
+    """``webhook``: the path of that route, if there is one; ``secret``: its last part is a secret;
+    ``accounts``: tokens and groups are known, so that signals need none and may be for a group."""
     paths: dict[str, Any] = {
         "/v1/signals": {"post": _send(), "get": _order()},
         "/v1/signals/{signal_id}": {"get": _find(), "delete": _drop()},
@@ -50,14 +52,14 @@ def document(*, webhook: str | None, secret: bool) -> dict[str, Any]:
         },
         "paths": paths,
         "components": {
-            "schemas": _schemas(),
+            "schemas": _schemas(accounts=accounts),
             "securitySchemes": {"key": {"type": "http", "scheme": "bearer"}},
         },
     }
 
 
 def _webhook(*, secret: bool) -> dict[str, Any]:
-    parameters = [_header("Idempotency-Key", "Your own name for the message: sent twice, posted once.")]
+    parameters = [_header("Idempotency-Key", "Your own name for the message: sent twice, posted once.", _KEY)]
     if secret:
         parameters.append(_path("secret", "SIGNALS_GATEWAY_PATH_SECRET"))
     return {
@@ -99,6 +101,7 @@ def _send() -> dict[str, Any]:
                 "Idempotency-Key",
                 "Your own name for the signal: sent twice, posted once. The signals of a batch are named"
                 " `<key>:0`, `<key>:1`, …",
+                _KEY,
             ),
             _header(
                 "X-Signature", "`t=<unix time>,v1=<hex HMAC-SHA256 of t.body>`, if the key has a secret."
@@ -116,11 +119,18 @@ def _send() -> dict[str, Any]:
             [_SIGNAL],
         ),
         "responses": {
-            "200": _json("All taken now or known already", _ref("Receipts"), {"receipts": [_RECEIPT]}),
+            "200": {
+                **_json("All taken now or known already", _ref("Receipts"), {"receipts": [_RECEIPT]}),
+                "links": {name: _by_id(name) for name in ("find", "drop")},
+            },
             "207": _json("Not all: each receipt tells", _ref("Receipts")),
             **_problems(400, 401, 403, 408, 409, 413, 422, 429, 503, 504),
         },
     }
+
+
+def _by_id(operation: str) -> dict[str, Any]:
+    return {"operationId": operation, "parameters": {"signal_id": "$response.body#/receipts/0/id"}}
 
 
 def _find() -> dict[str, Any]:
@@ -170,19 +180,21 @@ def _lane() -> dict[str, Any]:
     }
 
 
-def _schemas() -> dict[str, Any]:
+def _schemas(*, accounts: bool) -> dict[str, Any]:
     contract: Any = json_schema()
     shapes = {name: _relocated(shape) for name, shape in contract["$defs"].items()}
+    signals = ("OrderSignal", "PositionSyncSignal")
+    choices = [_ref(name) for name in signals]
+    if accounts:
+        choices += [_for_group(shapes[name]) for name in signals]
+    else:
+        for name in signals:
+            _require_token(shapes[name])
     return {
         **shapes,
         "Addressed": {
-            "description": "A signal. `group` (of the accounts file) may stand in place of `connectorName`.",
-            "anyOf": [
-                _ref("OrderSignal"),
-                _ref("PositionSyncSignal"),
-                _for_group(shapes["OrderSignal"]),
-                _for_group(shapes["PositionSyncSignal"]),
-            ],
+            "description": "A signal. With an accounts file `group` may stand in place of `connectorName`.",
+            "anyOf": choices,
         },
         "Receipts": _object({"receipts": {"type": "array", "items": _ref("Receipt")}}),
         "Receipt": _object(
@@ -251,6 +263,13 @@ def _schemas() -> dict[str, Any]:
     }
 
 
+def _require_token(shape: Any) -> None:
+    token = shape["properties"]["connectorToken"]
+    token["anyOf"] = [one for one in token["anyOf"] if one != {"type": "null"}]
+    token.pop("default", None)
+    shape["required"].append("connectorToken")
+
+
 def _for_group(shape: Any) -> dict[str, Any]:
     """The same shape with `group` for `connectorName`."""
     properties = {name: field for name, field in shape["properties"].items() if name != "connectorName"}
@@ -312,8 +331,8 @@ def _problems(*statuses: int, text: bool = False) -> dict[str, Any]:
     return {str(status): {"description": _WHEN[status], "content": content} for status in statuses}
 
 
-def _header(name: str, description: str) -> dict[str, Any]:
-    return {"name": name, "in": "header", "description": description, "schema": _TEXT}
+def _header(name: str, description: str, schema: dict[str, Any] = _TEXT) -> dict[str, Any]:
+    return {"name": name, "in": "header", "description": description, "schema": schema}
 
 
 def _query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:

@@ -16,12 +16,12 @@ _STATUS = {Status.INVALID: 422, Status.CONFLICT: 409, Status.FULL: 429}
 
 
 def status_of(receipts: Sequence[Receipt], *, invalid: int = 422) -> int:
-    """200 if all is well, 207 if not for all, else that of the only one."""
-    if all(receipt.ok for receipt in receipts):
-        return OK
-    if len(receipts) > 1:
+    """200 if all is well, 207 if not for all, else what they have in common."""
+    statuses = {OK if one.ok else _STATUS[one.status] for one in receipts}
+    if len(statuses) > 1:
         return MIXED
-    return invalid if receipts[0].status is Status.INVALID else _STATUS[receipts[0].status]
+    (status,) = statuses
+    return invalid if status == _STATUS[Status.INVALID] else status
 
 
 def as_dicts(receipts: Sequence[Receipt], places: Sequence[int]) -> list[dict[str, Any]]:
@@ -30,7 +30,7 @@ def as_dicts(receipts: Sequence[Receipt], places: Sequence[int]) -> list[dict[st
 
 
 def answer(receipts: Sequence[Receipt], places: Sequence[int], *, invalid: int = 422) -> Response:
-    """Receipts as JSON. Raises Problem, with the receipt in it, if there is only one and it is bad."""
+    """Receipts as JSON. Raises Problem, with the receipts in it, if all are bad in the same way."""
     status, listed = status_of(receipts, invalid=invalid), as_dicts(receipts, places)
     if status >= 400:
         raise problem_of(receipts[0], status, receipts=listed)

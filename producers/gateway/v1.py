@@ -13,11 +13,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from producers.admission import Draft, Terms, checked_key
+from producers.admission import Draft, Terms
 from producers.aio import Wish
 from producers.gateway import replies
 from producers.gateway.auth import Doorman
-from producers.gateway.bodies import read_body
+from producers.gateway.bodies import idempotency_key, read_body
 from producers.gateway.desk import Desk
 from producers.gateway.intake import Intake, NotKnown
 from producers.gateway.keys import ApiKey
@@ -199,13 +199,13 @@ _NOT_DROPPED = {
 
 def _keys_for(request: Request, count: int) -> list[str | None]:
     """One idempotency key per signal; of a batch ``key:0``, ``key:1``, … Raises Problem 422."""
-    given = request.headers.get("idempotency-key")
-    names = [given] if given is None or count == 1 else [f"{given}:{place}" for place in range(count)]
     try:
-        names = [checked_key(name) for name in names]
+        given = idempotency_key(request)
     except InvalidSignal as error:
         raise Problem(422, str(error)) from None
-    return names if len(names) == count else [None] * count
+    if given is None or count == 1:
+        return [given] * count
+    return [f"{given}:{place}" for place in range(count)]
 
 
 def _seconds(request: Request, name: str) -> float | None:

@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from producers.admission import Draft, Terms, checked_key, new_id
+from producers.admission import Draft, Terms, new_id
 from producers.gateway import replies
-from producers.gateway.bodies import one_signal, read_body
+from producers.gateway.bodies import idempotency_key, one_signal, read_body
 from producers.gateway.gauges import Gauges
 from producers.gateway.intake import Intake, NotKnown
 from producers.gateway.limits import Limiter
@@ -99,7 +99,7 @@ class Webhook:
         )
         try:
             signal = one_signal(body, request.headers.get("content-type", ""))
-            given = checked_key(request.headers.get("idempotency-key"))
+            given = idempotency_key(request)
             sources = self._recipients.of_webhook(signal)
         except InvalidSignal as error:
             raise Problem(400, str(error)) from None
