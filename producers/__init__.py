@@ -16,16 +16,20 @@ accepted
 
 from __future__ import annotations
 
-from producers.errors import Interrupted
+from producers.aio import AsyncSignalProducer
+from producers.errors import Busy, Interrupted, NotSent
 from producers.producer import SignalProducer
 from producers.receipts import Receipt, Status
 from producers.testing import MemoryProducer, Sent
 from worker.errors import InvalidSignal, QueueUnavailable, QueueUnusable, SettingsError, SignalsError
 
 __all__ = [
+    "AsyncSignalProducer",
+    "Busy",
     "Interrupted",
     "InvalidSignal",
     "MemoryProducer",
+    "NotSent",
     "QueueUnavailable",
     "QueueUnusable",
     "Receipt",

@@ -56,6 +56,11 @@ class Draft:
     key: str | None = None
     """Idempotency key, scoped by connector."""
     id: str = field(default_factory=new_id)
+    key_window: float | None = None
+    """Seconds that ``key`` is remembered, if not as long as a clientOrderId."""
+    hold_until: float | None = None
+    """When (by ``worker.clock.steady``) it is due at the earliest: signals of senders that share a connector
+    are held for a moment, so that they are sorted by when they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +99,16 @@ class Prepared:
     warnings: tuple[str, ...]
 
 
-def prepare(draft: Draft, terms: Terms) -> Prepared | InvalidSignal:
-    """Check a draft and translate it; what is wrong with it is an answer, so that others go on."""
+def prepare(draft: Draft, terms: Terms, now: float = 0.0) -> Prepared | InvalidSignal:
+    """Check a draft and translate it; what is wrong with it is an answer, so that others go on.
+
+    ``now``: what ``worker.clock.steady`` says, for ``Draft.hold_until``.
+    """
     try:
         signal = _signal(draft.source, terms.rules.lenient())
         own, token = _of_connector(signal, terms)
         check(signal, own.rules)
-        return Prepared(_admission(signal, token, draft.id, checked_key(draft.key), own), warnings(signal))
+        return Prepared(_admission(signal, token, draft, own, now), warnings(signal))
     except InvalidSignal as error:
         return error.with_traceback(None)
 
@@ -201,7 +209,7 @@ def _kept_token(given: str | None, account: Account | None, terms: Terms) -> str
     return given if given is None or terms.seal is None else terms.seal(given)
 
 
-def _admission(signal: Signal, token: str | None, id_: str, key: str | None, terms: Terms) -> Admission:
+def _admission(signal: Signal, token: str | None, draft: Draft, terms: Terms, now: float) -> Admission:
     body = sealed(signal, token)
     # The worker holds the stored form against the same limit: refuse now what it would refuse then.
     if len(body) > terms.rules.max_bytes:
@@ -209,18 +217,22 @@ def _admission(signal: Signal, token: str | None, id_: str, key: str | None, ter
     action_class = classify(signal)
     age = max_age(action_class, terms.policy) if terms.max_age is None else terms.max_age
     order_id, target = _order_and_target(signal)
+    hold_ms = None if draft.hold_until is None else max(0, round((draft.hold_until - now) * 1000))
+    delay_ms = 0 if terms.platform_delays else effective_delay_ms(signal)
     return Admission(
-        id=id_,
+        id=draft.id,
         connector=signal.connector_name,
         action=action_of(signal),
         action_class=action_class.value,
-        delay_ms=0 if terms.platform_delays else effective_delay_ms(signal),
+        delay_ms=max(delay_ms, hold_ms or 0),
         window_ms=_ms(terms.window),
         fingerprint=fingerprint(signal),
         body=body.decode(),
         max_age_ms=None if age is None else _ms(age),
         order_id=order_id,
-        idempotency_key=key,
+        idempotency_key=checked_key(draft.key),
+        key_window_ms=None if draft.key_window is None else _ms(draft.key_window),
+        hold_ms=hold_ms,
         drops=drops(signal, terms.policy),
         target=target,
     )

@@ -1,9 +1,11 @@
 """What a producer adds to the tree in ``worker.errors``.
 
 SignalsError
-└── Interrupted              a send stopped part-way; ``receipts`` tells how far it came
-    ├── InterruptedUnavailable   … is a QueueUnavailable too: try again
-    └── InterruptedUnusable      … is a QueueUnusable too: mend Redis first
+├── Interrupted              a send stopped part-way; ``receipts`` tells how far it came
+│   ├── InterruptedUnavailable   … is a QueueUnavailable too: try again
+│   └── InterruptedUnusable      … is a QueueUnusable too: mend Redis first
+└── NotSent                  a send of which certainly nothing was taken; is a QueueUnavailable
+    └── Busy                     … because too many wait for their turn already
 """
 
 from __future__ import annotations
@@ -45,6 +47,14 @@ class InterruptedUnavailable(Interrupted, QueueUnavailable):
 
 class InterruptedUnusable(Interrupted, QueueUnusable):
     """Redis refuses."""
+
+
+class NotSent(QueueUnavailable):
+    """Nothing of the send was taken, for certain: sending again is safe under any id or none."""
+
+
+class Busy(NotSent):
+    """More signals wait for their turn in this process than may."""
 
 
 def interrupted(error: QueueUnavailable | QueueUnusable, receipts: Sequence[Receipt]) -> Interrupted:

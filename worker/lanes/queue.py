@@ -288,6 +288,7 @@ def _admission(item: Admission) -> dict[str, Any]:
         "order": item.order_id,
         "key": item.idempotency_key,
         "key_window": item.key_window_ms,
+        "hold": item.hold_ms,
         "drops": item.drops,
         "target": item.target,
     }

@@ -1,7 +1,8 @@
 -- Take a batch of signals in: claim their ids, store them, append each to its lane or the calendar.
 --
 -- arguments  items: {id, connector, action, class, delay, window, print, body,
---                    age?, order?, key?, key_window?, drops?, target?}; most: signals that may wait per
+--                    age?, order?, key?, key_window?, hold?, drops?, target?}; hold: of the
+--                    delay, what only puts senders in order; most: signals that may wait per
 --                    connector (0: any number); in_order: whether that holds for exits too; keep, stream,
 --                    horizon, slot
 -- items      {status, first, state}: accepted | duplicate | conflict | full; first and state tell of the
@@ -50,7 +51,7 @@ local function store(item, seq)
   local rec = { id = item.id, connector = item.connector, action = item.action, class = item.class,
     seq = seq, admitted = now, due = due, window = item.window, attempts = 0,
     order = item.order, key = item.key, key_window = item.key_window, print = item.print,
-    drops = item.drops, target = item.target }
+    drops = item.drops, target = item.target, held = item.hold and now + item.hold }
   -- Behind what is due already, even if that is too much to be brought in by this call.
   rec.state = (item.delay > 0 or is_behind(item.connector)) and 'delayed' or 'waiting'
   if item.age then rec.expires = due + item.age end

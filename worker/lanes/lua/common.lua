@@ -77,8 +77,8 @@ local function claim_key(kind, connector, name)
 end
 
 local NUMBERS = { seq = true, admitted = true, due = true, expires = true, window = true, key_window = true,
-  attempts = true, unknowns = true, taken = true }
-local FIELDS = { 'connector', 'action', 'class', 'state', 'seq', 'admitted', 'due', 'expires', 'window', 'key_window',
+  held = true, attempts = true, unknowns = true, taken = true }
+local FIELDS = { 'connector', 'action', 'class', 'state', 'seq', 'admitted', 'due', 'expires', 'window', 'key_window', 'held',
   'order', 'key', 'print', 'drops', 'target', 'attempts', 'unknowns', 'token', 'taken', 'outcome', 'history' }
 
 -- What a record that somebody has spoilt is taken for: an entry that may be on its way, so that it is judged

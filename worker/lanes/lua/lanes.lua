@@ -79,7 +79,13 @@ local function drop(rec, by)
   call_off(rec, 'dropped by ' .. by.action .. ' ' .. by.id)
 end
 
-local function earlier(rec, by) return rec and rec.seq < by.seq end
+-- Whether `rec` was said before `by`. Signals that are held until all senders' have come count from when they
+-- came, which their hold's end tells; others from their admission.
+local function earlier(rec, by)
+  if not rec then return false end
+  if rec.held and by.held and rec.held ~= by.held then return rec.held < by.held end
+  return rec.seq < by.seq
+end
 
 -- Drop what waits in the lane, from its end to the last `cancelAll` that was not delayed: that one has dropped all before it, but
 -- for a head that was in flight then and may be waiting for a retry now.
@@ -113,7 +119,7 @@ local function supersede(by)
   -- after the first, and the next look at what was delayed since.
   local done = swept[by.connector] or {}
   swept[by.connector] = done
-  local last = done[by.drops] or -1
+  local last = not by.held and done[by.drops] or -1  -- held ones do not join in the order of their seq
   if by.seq <= last then return end
   done[by.drops] = by.seq
   local key = later_key(by.connector)
