@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
@@ -91,27 +91,19 @@ class Gateway:
         self.gauges.watch(waiting=lambda: self._producer.waiting, reloads=self._reloads)
         self.app: ASGIApp = Access(self._routes(), self.gauges)
 
-    def _routes(self) -> FastAPI:
-        settings, recipients = (
-            self.settings,
-            Recipients(None if self._accounts is None else self._accounts.current),
-        )
-        limiter = Limiter()
+    def _routes(self) -> ASGIApp:
+        settings, limiter = self.settings, Limiter()
+        recipients = Recipients(None if self._accounts is None else self._accounts.current)
+        doorman = Doorman(None if self._keys is None else self._keys.current)
         intake = Intake(self._producer, self.gauges, deadline=settings.gateway_deadline)
-        v1 = V1(
-            settings,
-            intake,
-            recipients,
-            Doorman(None if self._keys is None else self._keys.current),
-            self._desk,
-            limiter,
-        )
+        v1 = V1(settings, intake, recipients, doorman, self._desk, limiter)
         app = FastAPI(redirect_slashes=False, redoc_url=None, lifespan=self._life)
-        # As bare ASGI applications: what FastAPI does for each request would take longer than all we do.
+        posts = [Post("/v1/signals", "send", v1.send)]
         if webhook_is_guarded(settings):
             webhook = Webhook(settings, intake, recipients, self._releases, self.gauges, limiter)
-            app.router.routes.append(_bare(webhook_path(settings), webhook, "webhook"))
-        app.router.routes.append(_bare("/v1/signals", v1.send, "send"))
+            posts.append(Post(webhook_path(settings), "webhook", webhook))
+        # The framework knows them too, for the sake of those who come with another method.
+        app.router.routes += [Route(one.path, one, methods=["POST"], name=one.name) for one in posts]
         _add_reading(app, v1)
         self._add_health(app)
         for kind, handler in _HANDLERS.items():
@@ -122,7 +114,7 @@ class Gateway:
             accounts=settings.accounts_file is not None,
         )
         app.openapi = lambda: described  # type: ignore[method-assign]
-        return app
+        return Shortcut(app, posts)
 
     def _add_health(self, app: FastAPI) -> None:
         @app.get("/livez", include_in_schema=False)
@@ -164,20 +156,38 @@ class Gateway:
         return sum(one.reloads if what == "taken" else one.failures for one in files)
 
 
-class _Bare:
-    """A bound ASGI method as an object: Starlette would take a plain function for an endpoint."""
+class Post:
+    """A route that signals are posted to: an ASGI application with a path and a name."""
 
-    def __init__(self, app: ASGIApp, name: str) -> None:
-        self._app = app
-        self._name = name
+    def __init__(self, path: str, name: str, app: ASGIApp) -> None:
+        """``path`` may end with ``/{secret}``, which the application checks."""
+        self.path, self.name, self._app = path, name, app
+        self._start, _, self._has_secret = path.partition("{")
+
+    def fits(self, path: str) -> bool:
+        if not self._has_secret:
+            return path == self.path
+        return path.startswith(self._start) and "/" not in path[len(self._start) :]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        scope[ROUTE] = self._name
+        scope[ROUTE] = self.name
         await self._app(scope, receive, send)
 
 
-def _bare(path: str, app: ASGIApp, name: str) -> Route:
-    return Route(path, _Bare(app, name), methods=["POST"], name=name)
+class Shortcut:
+    """Leads POSTs of signals past the framework, which would take longer over them than all we do."""
+
+    def __init__(self, app: ASGIApp, posts: Sequence[Post]) -> None:
+        self._app = app
+        self._posts = posts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "POST":
+            for post in self._posts:
+                if post.fits(scope["path"]):
+                    await post(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
 
 
 def webhook_is_guarded(settings: Settings) -> bool:

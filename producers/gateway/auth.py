@@ -6,9 +6,7 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Callable
-
-from starlette.requests import Request
+from collections.abc import Callable, Mapping
 
 from producers.gateway.keys import ApiKey, ApiKeys, now
 from producers.gateway.problems import UNAUTHORIZED, Problem
@@ -25,19 +23,19 @@ class Doorman:
         self._keys = keys
         self._clock = clock
 
-    def admit(self, request: Request) -> ApiKey:
+    def admit(self, headers: Mapping[str, str]) -> ApiKey:
         """The key of a request. Raises Problem 401, the same for a missing, a wrong and an expired one."""
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        scheme, _, given = headers.get("authorization", "").partition(" ")
         key = self._keys().find(given.strip()) if self._keys and scheme.lower() == "bearer" else None
         if key is None or key.is_over(now()):
             raise Problem(401, "a valid API key is needed: Authorization: Bearer …", headers=UNAUTHORIZED)
         return key
 
-    def check_signature(self, key: ApiKey, request: Request, body: bytes) -> None:
+    def check_signature(self, key: ApiKey, headers: Mapping[str, str], body: bytes) -> None:
         """Hold the body against its signature if the key demands one. Raises Problem 401."""
         if key.hmac_secret is None:
             return
-        found = _SIGNATURE(request.headers.get("x-signature", ""))
+        found = _SIGNATURE(headers.get("x-signature", ""))
         problem = "this key needs X-Signature: t=<unix time>,v1=<hex HMAC-SHA256 of `t.body`>"
         if found is None or abs(self._clock() - int(found[1])) > TOLERANCE:
             raise Problem(401, f"{problem}, not older than {TOLERANCE / 60:g} minutes", headers=UNAUTHORIZED)

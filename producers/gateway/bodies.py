@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope
 
 from producers.gateway.problems import Problem
 from worker.contract import split
@@ -18,32 +18,53 @@ LONGEST_KEY = 250
 _FORM_FIELDS = 100
 
 
-async def read_body(request: Request, *, limit: int, timeout: float) -> bytes:
+def headers_of(scope: Scope) -> Mapping[str, str]:
+    """The headers by their names in lower case; a name that stands twice has its last value.
+
+    Starlette's own view looks through all of them, and decodes, at every question.
+    """
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+async def read_body(headers: Mapping[str, str], receive: Receive, *, limit: int, timeout: float) -> bytes:
     """The body, if it is no longer than ``limit`` bytes and here within ``timeout`` seconds.
 
     Raises Problem as soon as it is clear that it is not; the rest is then not read.
     """
-    length = request.headers.get("content-length", "")
-    too_large = Problem(413, f"the body is larger than {limit} bytes (SIGNALS_GATEWAY_BODY_LIMIT)")
+    length = headers.get("content-length", "")
+    too_large = f"the body is larger than {limit} bytes (SIGNALS_GATEWAY_BODY_LIMIT)"
     if length.isdecimal() and int(length) > limit:
-        raise too_large
-    body = bytearray()
+        raise Problem(413, too_large)
+    body = b""
     try:
         async with asyncio.timeout(timeout):
-            async for chunk in request.stream():
-                body += chunk
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Problem(400, "the connection broke before the body was here")
+                body += message.get("body", b"")
+                more = message.get("more_body", False)
                 if len(body) > limit:
-                    raise too_large
+                    raise Problem(413, too_large)
     except TimeoutError:
         raise Problem(408, f"the body was not here within {timeout:g} seconds") from None
-    except ClientDisconnect:
-        raise Problem(400, "the connection broke before the body was here") from None
-    return bytes(body)
+    return body
 
 
-def idempotency_key(request: Request) -> str | None:
+async def has_left(receive: Receive) -> bool:
+    """Whether the sender of a request that was read has closed the connection."""
+    try:
+        async with asyncio.timeout(0):
+            message = await receive()
+            return bool(message["type"] == "http.disconnect")
+    except TimeoutError:
+        return False
+
+
+def idempotency_key(headers: Mapping[str, str]) -> str | None:
     """The header of this name. Raises InvalidSignal for one that is too long or not plain."""
-    key = request.headers.get("idempotency-key")
+    key = headers.get("idempotency-key")
     if key is not None and not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
         raise InvalidSignal(f"Idempotency-Key must be 1 to {LONGEST_KEY} printable ASCII characters")
     return key

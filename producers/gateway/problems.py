@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from starlette.requests import Request
 from starlette.responses import Response
 
 JSON = "application/problem+json"
@@ -44,6 +43,6 @@ def as_text(problem: Problem) -> Response:
     return Response(line, problem.status, dict(problem.headers), TEXT)
 
 
-def wants_json(request: Request) -> bool:
+def wants_json(headers: Mapping[str, str]) -> bool:
     """Whether the sender asks for JSON; who takes anything is content with text."""
-    return "json" in request.headers.get("accept", "")
+    return "json" in headers.get("accept", "")

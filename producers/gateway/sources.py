@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Any
 
 from worker.errors import SettingsError
 
@@ -17,11 +19,12 @@ class Sources:
         """``text``: ``tradingview``, addresses and CIDRs, comma-separated. Raises SettingsError."""
         self._networks = networks("SIGNALS_GATEWAY_SOURCES", text, {"tradingview": TRADINGVIEW})
 
-    def allows(self, host: str | None) -> bool:
+    def allows(self, client: Sequence[Any] | None) -> bool:
+        """``client``: host and port, as ASGI has them."""
         if not self._networks:
             return True
         try:
-            address = ip_address(host or "")
+            address = ip_address(client[0] if client else "")
         except ValueError:
             return False
         if isinstance(address, IPv6Address) and address.ipv4_mapped:

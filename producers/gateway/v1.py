@@ -8,6 +8,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
+from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,12 +18,12 @@ from producers.admission import Draft, Terms
 from producers.aio import Wish
 from producers.gateway import replies
 from producers.gateway.auth import Doorman
-from producers.gateway.bodies import idempotency_key, read_body
+from producers.gateway.bodies import headers_of, idempotency_key, read_body
 from producers.gateway.desk import Desk
 from producers.gateway.intake import Intake, NotKnown
 from producers.gateway.keys import ApiKey
 from producers.gateway.limits import Limiter
-from producers.gateway.problems import Problem
+from producers.gateway.problems import Problem, as_json
 from producers.gateway.recipients import Recipients
 from producers.producer import BATCH
 from worker.clock import steady
@@ -61,25 +62,31 @@ class V1:
 
     async def send(self, scope: Scope, receive: Receive, send: Send) -> None:
         """``POST /v1/signals``, as an ASGI application."""
-        response = await self._send(Request(scope, receive, send), steady())
+        try:
+            response = await self._send(scope, receive, steady())
+        except Problem as problem:
+            response = as_json(problem)
         await response(scope, receive, send)
 
-    async def _send(self, request: Request, arrived: float) -> Response:
-        key = self._doorman.admit(request)
+    async def _send(self, scope: Scope, receive: Receive, arrived: float) -> Response:
+        headers = headers_of(scope)
+        key = self._doorman.admit(headers)
         settings = self._settings
         body = await read_body(
-            request, limit=settings.gateway_body_limit, timeout=settings.gateway_read_timeout
+            headers, receive, limit=settings.gateway_body_limit, timeout=settings.gateway_read_timeout
         )
-        self._doorman.check_signature(key, request, body)
+        self._doorman.check_signature(key, headers, body)
         items = split(body)
         self._check_rate(key, len(items))
         if not items:
             raise Problem(422, "the body holds no signal")
         if len(items) > MOST:
             raise Problem(413, f"{len(items)} signals in one request, {MOST} are allowed")
-        terms = self._terms(request)
+        terms = self._terms(scope["query_string"])
         hold = settings.gateway_order_window
-        wishes, places = self._wishes(request, items, key, terms, arrived + hold if hold else None)
+        wishes, places = self._wishes(
+            _keys_for(headers, len(items)), items, key, terms, arrived + hold if hold else None
+        )
         try:
             receipts = await self._intake.admit(wishes)
         except NotKnown as error:
@@ -89,14 +96,13 @@ class V1:
 
     def _wishes(
         self,
-        request: Request,
+        names: Sequence[str | None],
         items: Sequence[Mapping[str, object] | InvalidSignal],
         key: ApiKey,
         terms: Terms,
         hold_until: float | None,
     ) -> tuple[list[Wish], list[int]]:
         """A draft for each signal and member of a group, and of each which item of the request it is."""
-        names = _keys_for(request, len(items))
         wishes: list[Wish] = []
         places: list[int] = []
         for place, (item, name) in enumerate(zip(items, names, strict=True)):
@@ -113,10 +119,11 @@ class V1:
         except InvalidSignal as error:
             return [error.with_traceback(None)]
 
-    def _terms(self, request: Request) -> Terms:
+    def _terms(self, query: bytes) -> Terms:
+        given = parse_qs(query.decode("latin-1"), keep_blank_values=True) if query else {}
         try:
             return self._intake.producer.producer.terms(
-                max_age=_seconds(request, "max_age"), dedup_window=_seconds(request, "dedup_window")
+                max_age=_seconds(given, "max_age"), dedup_window=_seconds(given, "dedup_window")
             )
         except InvalidSignal as error:
             raise Problem(422, str(error)) from None
@@ -158,10 +165,12 @@ class V1:
         raise Problem(409, _NOT_DROPPED[result], state=found.signal.state)
 
     async def _reader(self, request: Request) -> ApiKey:
-        key = self._doorman.admit(request)
+        key = self._doorman.admit(request.headers)
         if key.hmac_secret is not None:
-            body = await read_body(request, limit=1024, timeout=self._settings.gateway_read_timeout)
-            self._doorman.check_signature(key, request, body)
+            body = await read_body(
+                request.headers, request.receive, limit=1024, timeout=self._settings.gateway_read_timeout
+            )
+            self._doorman.check_signature(key, request.headers, body)
         self._check_rate(key, 1)
         return key
 
@@ -197,10 +206,10 @@ _NOT_DROPPED = {
 }
 
 
-def _keys_for(request: Request, count: int) -> list[str | None]:
+def _keys_for(headers: Mapping[str, str], count: int) -> list[str | None]:
     """One idempotency key per signal; of a batch ``key:0``, ``key:1``, … Raises Problem 422."""
     try:
-        given = idempotency_key(request)
+        given = idempotency_key(headers)
     except InvalidSignal as error:
         raise Problem(422, str(error)) from None
     if given is None or count == 1:
@@ -208,12 +217,11 @@ def _keys_for(request: Request, count: int) -> list[str | None]:
     return [f"{given}:{place}" for place in range(count)]
 
 
-def _seconds(request: Request, name: str) -> float | None:
-    text = request.query_params.get(name)
-    if text is None:
+def _seconds(query: Mapping[str, list[str]], name: str) -> float | None:
+    if name not in query:
         return None
     try:
-        return float(text)
+        return float(query[name][-1])
     except ValueError:
         raise Problem(422, f"{name} must be a number of seconds") from None
 

@@ -11,15 +11,14 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from producers.admission import Draft, Terms, new_id
+from producers.admission import Draft
 from producers.gateway import replies
-from producers.gateway.bodies import idempotency_key, one_signal, read_body
+from producers.gateway.bodies import has_left, headers_of, idempotency_key, one_signal, read_body
 from producers.gateway.gauges import Gauges
 from producers.gateway.intake import Intake, NotKnown
 from producers.gateway.limits import Limiter
@@ -32,6 +31,7 @@ from worker.clock import steady
 from worker.errors import InvalidSignal
 from worker.settings import Settings
 
+PATH = "/trading-signal/webhook"
 REDELIVERY = 60.0
 """Seconds that a text is known whose answer may not have arrived; TradingView's last try is after 27."""
 IN_TIME = 2.5
@@ -66,60 +66,55 @@ class Webhook:
         self._releases = releases
         self._gauges = gauges
         self._limiter = limiter
+        self._terms = intake.producer.producer.terms(dedup_window=settings.gateway_dedup_window)
         self._sources = Sources(settings.gateway_sources)
         secret = settings.gateway_path_secret
         self._secret = None if secret is None else secret.get_secret_value().encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         arrived = steady()
-        request = Request(scope, receive, send)
+        headers = headers_of(scope)
         taken = Taken(())
         try:
-            taken = await self._take(request, arrived)
-            response = _answer(taken.receipts, request)
+            taken = await self._take(scope, headers, receive, arrived)
+            response = _answer(taken.receipts, headers)
         except Problem as problem:
-            response = (as_json if wants_json(request) else as_text)(problem)
+            response = (as_json if wants_json(headers) else as_text)(problem)
         if not taken.released:
             await response(scope, receive, send)
             return
-        gone = await request.is_disconnected()
+        gone = await has_left(receive)
         await response(scope, receive, send)
         if gone or steady() - arrived > IN_TIME:
             self._gauges.unreleased()
         else:
             self._releases.later(taken.released)
 
-    async def _take(self, request: Request, arrived: float) -> Taken:
-        self._check_path(request)
-        if not self._sources.allows(request.client.host if request.client else None):
+    async def _take(
+        self, scope: Scope, headers: Mapping[str, str], receive: Receive, arrived: float
+    ) -> Taken:
+        self._check_path(scope["path"])
+        if not self._sources.allows(scope["client"]):
             raise Problem(403, "signals are not taken from this address (SIGNALS_GATEWAY_SOURCES)")
         settings = self._settings
         body = await read_body(
-            request, limit=settings.gateway_body_limit, timeout=settings.gateway_read_timeout
+            headers, receive, limit=settings.gateway_body_limit, timeout=settings.gateway_read_timeout
         )
         try:
-            signal = one_signal(body, request.headers.get("content-type", ""))
-            given = idempotency_key(request)
+            signal = one_signal(body, headers.get("content-type", ""))
+            given = idempotency_key(headers)
             sources = self._recipients.of_webhook(signal)
         except InvalidSignal as error:
             raise Problem(400, str(error)) from None
         self._check_rate(sources)
         by_text = given is None and _is_nameless_order(signal)
-        draft = Draft(
-            None,
-            key=text_key(body) if by_text else given,
-            key_window=REDELIVERY if by_text else settings.dedup_window,
-            hold_until=arrived + settings.gateway_order_window if settings.gateway_order_window else None,
-        )
-        terms = self._intake.producer.producer.terms(dedup_window=settings.gateway_dedup_window)
-        return await self._admit(draft, sources, terms, by_text=by_text)
-
-    async def _admit(
-        self, draft: Draft, sources: Sequence[Mapping[str, object]], terms: Terms, *, by_text: bool
-    ) -> Taken:
-        drafts = [replace(draft, source=source, id=new_id()) for source in sources]
+        key = text_key(body) if by_text else given
+        window = REDELIVERY if by_text else settings.dedup_window
+        hold = settings.gateway_order_window
+        until = arrived + hold if hold else None
+        drafts = [Draft(source, key, key_window=window, hold_until=until) for source in sources]
         try:
-            receipts = await self._intake.admit([(one, terms) for one in drafts])
+            receipts = await self._intake.admit([(draft, self._terms) for draft in drafts])
         except NotKnown as error:
             # A redelivery is safe, by clientOrderId or by text.
             text = "the queue did not answer in time: send it again"
@@ -127,8 +122,8 @@ class Webhook:
         accepted = (receipt.id for receipt in receipts if receipt.status is Status.ACCEPTED)
         return Taken(receipts, [name for name in accepted if name] if by_text else ())
 
-    def _check_path(self, request: Request) -> None:
-        given = str(request.path_params.get("secret", "")).encode()
+    def _check_path(self, path: str) -> None:
+        given = path.removeprefix(f"{PATH}/").encode()
         if self._secret is not None and not hmac.compare_digest(given, self._secret):
             raise Problem(404, "there is nothing here")
 
@@ -152,8 +147,8 @@ def _is_nameless_order(signal: Mapping[str, object]) -> bool:
     return signal.get("clientOrderId") is None and not str(signal.get("action")).startswith("cancel")
 
 
-def _answer(receipts: Sequence[Receipt], request: Request) -> Response:
-    if wants_json(request):
+def _answer(receipts: Sequence[Receipt], headers: Mapping[str, str]) -> Response:
+    if wants_json(headers):
         return replies.answer(receipts, [0] * len(receipts), invalid=400)
     status = replies.status_of(receipts, invalid=400)
     if status == replies.OK:
