@@ -3,8 +3,8 @@
     make bench-gateway           3 rounds of 4 s
     python -m benchmarks.gateway --rounds 5 --seconds 8 --json results.json
 
-Every server runs alone on the first core; the load generator (raw sockets, keep-alive) and the gateway's Redis
-share the second. Rounds are interleaved: compare within one run.
+Every server runs alone on the first core; the load generator (raw sockets, keep-alive) and the gateway's
+Redis share the second. Rounds are interleaved: compare within one run.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Client(asyncio.Protocol):
             buffer, self._buffer = self._buffer, b""
             self.answer.set_result(buffer)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         if self.answer is not None and not self.answer.done():
             self.answer.set_exception(ConnectionError(f"closed: {self._buffer[:200]!r}"))
 
@@ -213,9 +213,9 @@ def main() -> None:
 def report(results: list[Result]) -> None:
     """Medians of the rounds, with the spread of the throughput and its ratio to the first contender."""
     names = list(dict.fromkeys(one.contender for one in results))
-    print(
-        f"\n{'median of rounds':24} {'signals/s':>9} {'(min-max)':>13} {'ratio':>6} {'calm p50':>9} {'p99 ms':>7}"
-    )
+    heads = ("median of rounds", "signals/s", "(min-max)", "ratio", "CPU us", "ratio", "calm p50", "p99 ms")
+    print("\n{:24} {:>9} {:>13} {:>6} {:>6} {:>6} {:>9} {:>7}".format(*heads))
+    cost = statistics.median(one.cpu_us for one in results if one.contender == names[0])
     first = statistics.median(one.per_second for one in results if one.contender == names[0])
     for name in names:
         mine = [one for one in results if one.contender == name]
@@ -223,7 +223,11 @@ def report(results: list[Result]) -> None:
         rate = statistics.median(rates)
         p50, p99 = (statistics.median(getattr(one, f"calm_p{q}") for one in mine) for q in (50, 99))
         spread = f"{min(rates):.0f}-{max(rates):.0f}"
-        print(f"{name:24} {rate:9.0f} {spread:>13} {rate / first:6.2f} {p50:9.2f} {p99:7.2f}")
+        cpu = statistics.median(one.cpu_us for one in mine)
+        print(
+            f"{name:24} {rate:9.0f} {spread:>13} {rate / first:6.2f}"
+            f" {cpu:6.0f} {cost / cpu:6.2f} {p50:9.2f} {p99:7.2f}"
+        )
 
 
 def _line(one: Result) -> str:
