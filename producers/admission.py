@@ -97,18 +97,25 @@ class Prepared:
 
     admission: Admission
     warnings: tuple[str, ...]
+    hold_until: float | None = None
+    """As of its draft."""
+
+    def held(self, now: float) -> Prepared:
+        """Held for what is left at ``now`` (of ``worker.clock.steady``), just before the queue is asked."""
+        if self.hold_until is None:
+            return self
+        hold_ms = max(0, round((self.hold_until - now) * 1000))
+        delay_ms = max(self.admission.delay_ms, hold_ms)
+        return replace(self, admission=replace(self.admission, delay_ms=delay_ms, hold_ms=hold_ms))
 
 
-def prepare(draft: Draft, terms: Terms, now: float = 0.0) -> Prepared | InvalidSignal:
-    """Check a draft and translate it; what is wrong with it is an answer, so that others go on.
-
-    ``now``: what ``worker.clock.steady`` says, for ``Draft.hold_until``.
-    """
+def prepare(draft: Draft, terms: Terms) -> Prepared | InvalidSignal:
+    """Check a draft and translate it; what is wrong with it is an answer, so that others go on."""
     try:
         signal = _signal(draft.source, terms.rules.lenient())
         own, token = _of_connector(signal, terms)
         check(signal, own.rules)
-        return Prepared(_admission(signal, token, draft, own, now), warnings(signal))
+        return Prepared(_admission(signal, token, draft, own), warnings(signal), draft.hold_until)
     except InvalidSignal as error:
         return error.with_traceback(None)
 
@@ -209,7 +216,7 @@ def _kept_token(given: str | None, account: Account | None, terms: Terms) -> str
     return given if given is None or terms.seal is None else terms.seal(given)
 
 
-def _admission(signal: Signal, token: str | None, draft: Draft, terms: Terms, now: float) -> Admission:
+def _admission(signal: Signal, token: str | None, draft: Draft, terms: Terms) -> Admission:
     body = sealed(signal, token)
     # The worker holds the stored form against the same limit: refuse now what it would refuse then.
     if len(body) > terms.rules.max_bytes:
@@ -217,14 +224,12 @@ def _admission(signal: Signal, token: str | None, draft: Draft, terms: Terms, no
     action_class = classify(signal)
     age = max_age(action_class, terms.policy) if terms.max_age is None else terms.max_age
     order_id, target = _order_and_target(signal)
-    hold_ms = None if draft.hold_until is None else max(0, round((draft.hold_until - now) * 1000))
-    delay_ms = 0 if terms.platform_delays else effective_delay_ms(signal)
     return Admission(
         id=draft.id,
         connector=signal.connector_name,
         action=action_of(signal),
         action_class=action_class.value,
-        delay_ms=max(delay_ms, hold_ms or 0),
+        delay_ms=0 if terms.platform_delays else effective_delay_ms(signal),
         window_ms=_ms(terms.window),
         fingerprint=fingerprint(signal),
         body=body.decode(),
@@ -232,7 +237,6 @@ def _admission(signal: Signal, token: str | None, draft: Draft, terms: Terms, no
         order_id=order_id,
         idempotency_key=checked_key(draft.key),
         key_window_ms=None if draft.key_window is None else _ms(draft.key_window),
-        hold_ms=hold_ms,
         drops=drops(signal, terms.policy),
         target=target,
     )

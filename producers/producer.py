@@ -228,13 +228,14 @@ class SignalProducer:
     def _admit_all(self, wishes: Sequence[tuple[Draft, Terms]], *, in_order: bool) -> list[Receipt]:
         if self._closed:
             raise RuntimeError("this SignalProducer is closed: make a new one")
-        now = steady()
-        prepared = [prepare(draft, terms, now) for draft, terms in wishes]
+        prepared = [prepare(draft, terms) for draft, terms in wishes]
         valid = [item for item in prepared if isinstance(item, Prepared)]
         receipts = iter(self._admit(valid, in_order=in_order)) if valid else iter(())
         return [next(receipts) if isinstance(item, Prepared) else refusal(item) for item in prepared]
 
     def _admit(self, valid: Sequence[Prepared], *, in_order: bool) -> list[Receipt]:
+        now = steady()
+        valid = [item.held(now) for item in valid]
         answer = self._queue.admit([item.admission for item in valid], in_order=in_order)
         crash.here("admitted")
         if answer.rings:
