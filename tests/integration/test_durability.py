@@ -118,6 +118,23 @@ def test_the_next_head_is_not_handed_out_and_the_outcome_is_kept(
     assert desk.record(one.id)["outcome"] == "accepted"
 
 
+def test_a_drop_is_not_told_before_it_is_kept(
+    desk: Desk, stuck: Callable[[bool], None], disk: Server, prefix: str
+) -> None:
+    one = signal()
+    desk.admit(one)
+    stuck(True)
+    with pytest.raises(QueueUnavailable, match="not on its disk within 200 ms"):
+        desk.lanes.drop([one.id], by="ann")
+    # nor to who asks again, by a connection that has written nothing yet
+    with connect(disk.url) as other:
+        lanes = Lanes(other, prefix=prefix, timing=Timing(), durability=FSYNC, patience=1.0)
+        with pytest.raises(QueueUnavailable):
+            lanes.drop([one.id], by="ann")
+        stuck(False)
+        assert lanes.drop([one.id], by="ann").results == ("done",)
+
+
 def level(settings: Settings) -> dict[str, str]:
     return {one.subject: one.level for one in examine(settings)}
 
