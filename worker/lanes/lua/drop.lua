@@ -15,8 +15,6 @@ local function drop_wanted(id)
   if rec.state == 'finished' then
     if rec.outcome ~= 'cancelled' or call('HGET', signal_key(id), 'why') ~= reason then return 'gone' end
     tell_again(rec.connector)  -- the answer that told it may have been lost
-    -- Who waits for this call to be durable waits for its own writes: there must be one after the drop's.
-    call('PEXPIRE', signal_key(id), A.keep)
     return 'done'
   end
   if rec.state == 'sending' then return 'sending' end
