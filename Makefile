@@ -21,7 +21,7 @@ demo:  ## Send a day's traffic through a complete stack and check how every sign
 	@$(PYTHON) demo/bootstrap.py $(VENV) demo
 	@$(BIN)/python -m demo
 
-run:  ## Keep a server, a worker and an endpoint running to try things out
+run:  ## Keep a server, a worker, a gateway and an endpoint running to try things out
 	@$(PYTHON) demo/bootstrap.py $(VENV) demo
 	@$(BIN)/python -m demo.run
 
@@ -63,7 +63,7 @@ docs-check: dev  ## Fail if those parts are stale
 lock: dev  ## Pin and hash the dependencies again
 	@command -v uv >/dev/null || { echo "uv is needed: pip install uv"; exit 1; }
 	$(LOCK) -o requirements/runtime.txt
-	$(LOCK) --extra demo -o requirements/demo.txt
+	$(LOCK) --extra demo --extra gateway -o requirements/demo.txt
 	$(LOCK) --all-extras --group dev -o requirements/dev.txt
 
 bench-fanout: dev  ## Worker CPU per signal beside a naive Celery task

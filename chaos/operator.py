@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 from chaos.history import Drop, Limits, Pause
-from chaos.launch import PREFIX
+from chaos.launch import PREFIX, TAIL
 from worker.errors import SignalsError
 from worker.lanes import Lanes, Timing
 from worker.lanes.pauses import BY_PERSON, scopes
@@ -39,7 +39,7 @@ class Operator:
         self._lanes = Lanes(
             self._client,
             prefix=PREFIX,
-            timing=Timing(lease_ms=round(limits.lease * 1000)),
+            timing=Timing(lease_ms=round(limits.lease * 1000), stream_length=TAIL),
             patience=_PATIENCE,
         )
         self._stopping = threading.Event()

@@ -58,6 +58,10 @@ def blocks() -> list[Block]:
     ]
 
 
+def fetch_with(key: str, url: str) -> int:
+    return requests.get(url, headers={"Authorization": f"Bearer {key}"}, timeout=5).status_code
+
+
 class Reader:
     """Somebody who follows the page in an empty folder, on free ports."""
 
@@ -103,25 +107,19 @@ class Reader:
         self._environment["KEY"] = key.strip()
         (self._folder / "api-keys.yaml").write_text(f"keys:\n{entry}\n")
         eventually(
-            lambda: (
-                requests.get(
-                    f"http://{self.gateway}/v1/lanes/alpha",
-                    headers={"Authorization": f"Bearer {key.strip()}"},
-                    timeout=5,
-                ).ok
-            ),
+            lambda: fetch_with(key.strip(), f"http://{self.gateway}/v1/lanes/alpha") != 401,
             within=15,
             what="the gateway knows the key",
         )
 
     def _start(self, text: str) -> None:
-        log = (self._folder / "log").open("ab")
-        self._background.append(
-            subprocess.Popen(
-                ["bash", "-c", text], cwd=self._folder, env=self._environment, stdin=subprocess.DEVNULL,
-                stdout=log, stderr=log, start_new_session=True,
-            )
-        )  # fmt: skip
+        with (self._folder / "log").open("ab") as log:
+            self._background.append(
+                subprocess.Popen(
+                    ["bash", "-c", text], cwd=self._folder, env=self._environment, stdin=subprocess.DEVNULL,
+                    stdout=log, stderr=log, start_new_session=True,
+                )
+            )  # fmt: skip
         if "gateway" in text:
             eventually(
                 lambda: fetch(f"http://{self.gateway}/readyz")[0] == 200,

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from demo.stack import eventually
 from producers import MemoryProducer, Receipt, SignalProducer
+from producers.admission import Draft
 from worker.lanes import Lanes, Outcome, Settlement
 from worker.settings import Settings, load_settings
 
@@ -174,10 +175,14 @@ class TestReceipts:
         assert told(shop.send(order("o9", "b"))) == ["accepted"]
 
     def test_the_same_draft_again(self, shop: Shop) -> None:
-        (first,) = shop.send(order())
-        assert first.due_in == 0.0
-        (delayed,) = shop.send(order("o2", delaySeconds=2.5))
-        assert delayed.due_in == 2.5
+        draft, terms = Draft(order()), shop.producer.terms()
+        first, again = (shop.producer.admit([draft], terms)[0] for _ in range(2))
+        assert first == again
+        assert first.ok
+
+    def test_when_they_are_due(self, shop: Shop) -> None:
+        receipts = shop.send(order(), order("o2", delaySeconds=2.5))
+        assert [receipt.due_in for receipt in receipts] == [0.0, 2.5]
 
 
 class TestPosts:

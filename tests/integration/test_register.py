@@ -6,8 +6,8 @@ import json
 
 import pytest
 import redis
-from ledger_filling import HOSTILE_NAMES, TOKEN, Ledger, note
 
+from tests.integration.ledger_filling import HOSTILE_NAMES, TOKEN, Ledger, note
 from worker.errors import QueueUnavailable, QueueUnusable
 from worker.lanes import Outcome
 from worker.lanes.redis import connect

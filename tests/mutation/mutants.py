@@ -132,6 +132,14 @@ MUTANTS = [
         (f"{DURABILITY}::test_no_head_is_handed_out",),
     ),
     Mutant(
+        "a repeated call is told too soon that it is durable",
+        1,
+        f"{LUA}/common.lua",
+        "if A.durable then",
+        "if false then",
+        (f"{DURABILITY}::test_who_asks_again_on_another_connection_is_told_no_sooner",),
+    ),
+    Mutant(
         "an orphan is handed back to be sent again",
         1,
         "worker/lanes/queue.py",

@@ -1,4 +1,4 @@
-"""The asyncio producer: one admission thread, first called first admitted, nothing lost or doubled by waiting."""
+"""The asyncio producer: one admission thread, first called first admitted, nothing lost or doubled."""
 
 from __future__ import annotations
 

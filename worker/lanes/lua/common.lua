@@ -56,6 +56,9 @@ local budget = 1000       -- signals all lanes may promote per call
 local rings, rung_now, slots, ended = {}, {}, {}, {}
 
 local function answer(items)
+  -- WAIT and WAITAOF wait for what their own connection wrote. A repeated call may come by another and find
+  -- nothing left to write: then there must be something after what the first one wrote.
+  if A.durable then call('SET', P .. 'kept', now) end
   local open = {}
   for _, lane in ipairs(rings) do  -- without those that were leased after all
     if rung_now[lane] then open[#open + 1] = lane end
