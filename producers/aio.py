@@ -1,7 +1,14 @@
 """Sending from asyncio: many tasks share round trips, in the order in which they called.
 
-    async with AsyncSignalProducer() as producer:
-        receipt = await producer.send({"connectorName": "alpha", "action": "buy", "percent": "50"})
+>>> from producers import AsyncSignalProducer, MemoryProducer
+>>> close = {"connectorName": "alpha", "connectorToken": "YOUR_TOKEN", "action": "closeLong"}
+>>> async def main():
+...     with MemoryProducer() as memory:  # instead of Redis
+...         async with AsyncSignalProducer(memory) as producer:
+...             receipts = await asyncio.gather(producer.send(close), producer.send([close, {"action": "buy"}]))
+...     return [receipt.status.value for receipt in [receipts[0], *receipts[1]]]
+>>> asyncio.run(main())
+['accepted', 'accepted', 'invalid']
 
 One thread takes all drafts that have come in meanwhile as one batch, has them admitted, and answers. A second
 thread could overtake the first; with one, first called is first admitted.

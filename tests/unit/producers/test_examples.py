@@ -17,7 +17,14 @@ PAGES = [Path(__file__).parents[3] / page for page in ("README.md", "docs/librar
 
 @pytest.mark.parametrize(
     "module",
-    ["producers", "producers.errors", "producers.producer", "producers.receipts", "producers.testing"],
+    [
+        "producers",
+        "producers.aio",
+        "producers.errors",
+        "producers.producer",
+        "producers.receipts",
+        "producers.testing",
+    ],
 )
 def test_docstrings(module: str) -> None:
     failed, tried = doctest.testmod(importlib.import_module(module))
