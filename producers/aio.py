@@ -5,8 +5,9 @@
 >>> async def main():
 ...     with MemoryProducer() as memory:  # instead of Redis
 ...         async with AsyncSignalProducer(memory) as producer:
-...             receipts = await asyncio.gather(producer.send(close), producer.send([close, {"action": "buy"}]))
-...     return [receipt.status.value for receipt in [receipts[0], *receipts[1]]]
+...             many = producer.send([close, {"action": "buy"}])
+...             one, others = await asyncio.gather(producer.send(close), many)
+...     return [receipt.status.value for receipt in [one, *others]]
 >>> asyncio.run(main())
 ['accepted', 'accepted', 'invalid']
 

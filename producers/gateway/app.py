@@ -45,11 +45,6 @@ PATIENCE = 1.0
 """Seconds of trouble with Redis that are waited through; senders do not wait for long either."""
 
 
-def make_gateway(settings: Settings) -> ASGIApp:
-    """The gateway as an ASGI application. Raises SettingsError."""
-    return Gateway(settings).app
-
-
 _Name = Annotated[str, Query(min_length=1, max_length=128)]
 
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from producers.cli.new_key import command as new_key_command
 from producers.gateway.bodies import idempotency_key, one_signal
 from producers.gateway.keys import ApiKey, hash_of, new_key, read_keys
 from producers.gateway.sources import TRADINGVIEW, Sources
@@ -107,6 +109,25 @@ class TestKeys:
         ]  # fmt: skip
         assert [key.covers("alpha", None) for key in (by_name, by_group)] == [True, False]
         assert [key.covers_group("desk") for key in (by_name, by_group, everything)] == [False, True, True]
+
+
+def test_a_new_key_opens_what_its_entry_says(tmp_path: Path) -> None:
+    arguments = ["research", "--connector", "BTC Trend", "--group", "desk"]
+    output = CliRunner().invoke(new_key_command, arguments, catch_exceptions=False).output
+    key = next(line.strip() for line in output.splitlines() if line.startswith("  sgk_"))
+    entry = next(line for line in output.splitlines() if line.startswith("  - "))
+    keys, _ = read_keys(write(tmp_path, f"keys:\n{entry}\n"))
+    found = keys.find(key)
+    assert found is not None
+    assert (found.name, found.connectors, found.groups) == ("research", {"BTC Trend"}, {"desk"})
+    assert key not in entry
+
+
+@pytest.mark.parametrize("arguments", [["name"], ["two words", "--connector", "a"], ["a", "--connector", ""]])
+def test_a_key_that_could_do_nothing_is_not_made(arguments: list[str]) -> None:
+    result = CliRunner().invoke(new_key_command, arguments)
+    assert result.exit_code == 2
+    assert "sgk_" not in result.output
 
 
 class TestBodies:
