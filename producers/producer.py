@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, overload
@@ -164,12 +164,23 @@ class SignalProducer:
         Sending the same drafts again is safe while their ids are remembered. Raises QueueUnavailable or
         QueueUnusable; the batch may then have been taken all the same.
         """
+        return self.ready(drafts, terms)()
+
+    def ready(self, drafts: Sequence[Draft], terms: Terms) -> Callable[[], list[Receipt]]:
+        """The first half of ``admit``: check a batch now, and send it when the answer is called.
+
+        So the next batch can be checked while Redis takes this one.
+        """
         if self._closed:
             raise RuntimeError("this SignalProducer is closed: make a new one")
         prepared = [prepare(draft, terms) for draft in drafts]
-        valid = [item for item in prepared if isinstance(item, Prepared)]
-        receipts = iter(self._admit(valid, terms)) if valid else iter(())
-        return [next(receipts) if isinstance(item, Prepared) else refusal(item) for item in prepared]
+
+        def send() -> list[Receipt]:
+            valid = [item for item in prepared if isinstance(item, Prepared)]
+            receipts = iter(self._admit(valid, terms)) if valid else iter(())
+            return [next(receipts) if isinstance(item, Prepared) else refusal(item) for item in prepared]
+
+        return send
 
     def close(self) -> None:
         """Give the connections back. Calling it again does nothing; sending afterwards is an error."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import BinaryIO, Literal, Protocol
 
 from producers.admission import Draft, Terms
 from producers.errors import Interrupted, LoadError, interrupted
+from producers.load.ahead import Ahead
 from producers.load.progress import Progress, go_on
 from producers.load.rejects import Reject, RejectsFile
 from producers.load.rows import Row
@@ -29,7 +31,9 @@ BATCH_BYTES = 4 << 20
 class Sender(Protocol):
     """The part of ``SignalProducer`` that loading needs."""
 
-    def admit(self, drafts: list[Draft], terms: Terms) -> list[Receipt]: ...
+    def ready(self, drafts: list[Draft], terms: Terms) -> Callable[[], list[Receipt]]:
+        """Check a batch now, and send it when the answer is called: that may be in another thread."""
+        ...
 
 
 class Watcher(Protocol):
@@ -107,14 +111,9 @@ class Loader:
             progress.save(self._job.progress_path)
             crash.here("load-begun")
             self._watcher.begun(progress)
-            for batch in chain(first, batches):
-                progress = (
-                    self._skip(batch, progress, rejects) if skip else self._send(batch, progress, rejects)
-                )
-                skip = False
-                self._watcher.advanced(progress)
-                if self._stop():
-                    return self._saved(replace(progress, state="stopped"))
+            progress, ended = self._work(chain(first, batches), progress, rejects, skip=skip)
+            if not ended:
+                return self._saved(replace(progress, state="stopped"))
             self._require_unchanged(file, progress)
             return self._saved(replace(progress, state="done"))
 
@@ -132,29 +131,37 @@ class Loader:
         skip = job.unsure == "skip" and known.forgotten(now)
         return replace(known, window=min(known.window, job.terms.window)), skip
 
-    def _send(self, batch: list[Row], progress: Progress, rejects: RejectsFile) -> Progress:
-        drafts = [Draft(row.source, progress.key(row.line), progress.id(row.line)) for row in batch]
+    def _work(
+        self, batches: Iterator[list[Row]], progress: Progress, rejects: RejectsFile, *, skip: bool
+    ) -> tuple[Progress, bool]:
+        """Send batch after batch, each checked while the one before is on its way; how far that came, and
+        whether to the end."""
+        under_way: list[Row] = []
+        with closing(Ahead[list[Receipt]]()) as ahead:
+            for batch in chain(batches, [[]]):
+                drafts = [Draft(row.source, progress.key(row.line), progress.id(row.line)) for row in batch]
+                send = self._sender.ready(drafts, self._job.terms)
+                if under_way:
+                    progress = self._note(under_way, self._taken(ahead, sent, progress), progress, rejects)
+                    self._watcher.advanced(progress)
+                    if self._stop():
+                        return progress, False
+                if skip:
+                    progress, skip, batch = self._skip(batch, progress, rejects), False, []
+                if batch:
+                    ahead.begin(send)
+                under_way, sent = batch, drafts
+        return progress, True
+
+    def _taken(self, ahead: Ahead[list[Receipt]], drafts: list[Draft], progress: Progress) -> list[Receipt]:
+        """Receipts for all that are under way; those for which there is no room are sent again until there
+        is."""
         try:
-            receipts = self._admit(drafts, progress)
+            return self._with_room(ahead.end(), drafts, progress)
         except (QueueUnavailable, QueueUnusable) as error:
             raise _resumable(error, progress) from error
-        crash.here("load-taken")
-        refused = [
-            Reject(row, receipt.status.value, receipt.error or "")
-            for row, receipt in zip(batch, receipts, strict=True)
-            if not receipt.ok
-        ]
-        self._set_aside(refused, rejects)
-        crash.here("load-set-aside")
-        for row, receipt in zip(batch, receipts, strict=True):
-            for text in receipt.warnings if receipt.ok else ():
-                self._watcher.warned(row.line, text)
-        counters = progress.counters.with_receipts(receipts)
-        return self._saved(replace(progress, place=batch[-1].end, counters=counters))
 
-    def _admit(self, drafts: list[Draft], progress: Progress) -> list[Receipt]:
-        """Receipts for all; those for which there is no room are sent again until there is."""
-        receipts = self._sender.admit(drafts, self._job.terms)
+    def _with_room(self, receipts: list[Receipt], drafts: list[Draft], progress: Progress) -> list[Receipt]:
         while full := [place for place, one in enumerate(receipts) if one.status is Status.FULL]:
             self._watcher.waiting(len(full))
             if self._stop():
@@ -163,10 +170,30 @@ class Loader:
                     " run the same command to go on there, nothing is sent twice"
                 )
             self._sleep(ROOM_PAUSE)
-            again = self._sender.admit([drafts[place] for place in full], self._job.terms)
+            again = self._sender.ready([drafts[place] for place in full], self._job.terms)()
             for place, receipt in zip(full, again, strict=True):
                 receipts[place] = receipt
         return receipts
+
+    def _note(
+        self, batch: list[Row], receipts: list[Receipt], progress: Progress, rejects: RejectsFile
+    ) -> Progress:
+        """Write down what became of a batch."""
+        crash.here("load-taken")
+        noticed = [
+            (row, receipt)
+            for row, receipt in zip(batch, receipts, strict=True)
+            if receipt.warnings or not receipt.ok
+        ]
+        self._set_aside(
+            [Reject(row, one.status.value, one.error or "") for row, one in noticed if not one.ok], rejects
+        )
+        crash.here("load-set-aside")
+        for row, receipt in noticed:
+            for text in receipt.warnings if receipt.ok else ():
+                self._watcher.warned(row.line, text)
+        counters = progress.counters.with_receipts(receipts)
+        return self._saved(replace(progress, place=batch[-1].end, counters=counters))
 
     def _skip(self, batch: list[Row], progress: Progress, rejects: RejectsFile) -> Progress:
         why = "may have been taken already: look at the queue before you send it again"
