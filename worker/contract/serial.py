@@ -5,9 +5,10 @@ Written by hand from the decimals' own texts, because a JSON library would send 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from json.encoder import encode_basestring as _as_utf8
+from json.encoder import encode_basestring_ascii as _as_ascii
 from typing import Final
 
 from worker.contract.decimals import wire_text
@@ -18,9 +19,6 @@ from worker.errors import InvalidSignal
 
 _Quote = Callable[[str], str]
 _Members = tuple[tuple[str, str], ...]
-
-_as_utf8: Final[_Quote] = json.JSONEncoder(ensure_ascii=False).encode
-_as_ascii: Final[_Quote] = json.JSONEncoder(ensure_ascii=True).encode
 
 _DELAY: Final = frozenset({"delay_seconds", "delay_seconds_filter"})
 
