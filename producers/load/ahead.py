@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Generic, TypeVar
 
 T = TypeVar("T")
+
+SWITCH = 0.0005
+"""Seconds after which a busy thread lets another run. Python's 5 ms would hold up each send and receive of a
+batch by so much, for the reading thread is always busy: together as long as Redis takes."""
 
 
 class Ahead(Generic[T]):
@@ -17,6 +22,8 @@ class Ahead(Generic[T]):
     """
 
     def __init__(self) -> None:
+        self._switch = sys.getswitchinterval()
+        sys.setswitchinterval(SWITCH)
         self._calls: SimpleQueue[Callable[[], T] | None] = SimpleQueue()
         self._ends: SimpleQueue[T | BaseException] = SimpleQueue()
         threading.Thread(target=self._run, name="sender", daemon=True).start()
@@ -34,6 +41,7 @@ class Ahead(Generic[T]):
 
     def close(self) -> None:
         """Let the thread end."""
+        sys.setswitchinterval(self._switch)
         self._calls.put(None)
 
     def _run(self) -> None:

@@ -137,6 +137,7 @@ class Loader:
         """Send batch after batch, each checked while the one before is on its way; how far that came, and
         whether to the end."""
         under_way: list[Row] = []
+        sent: list[Draft] = []
         with closing(Ahead[list[Receipt]]()) as ahead:
             for batch in chain(batches, [[]]):
                 drafts = [Draft(row.source, progress.key(row.line), progress.id(row.line)) for row in batch]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterator
 from decimal import Decimal
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Final
@@ -41,19 +40,14 @@ def fingerprint(signal: OrderSignal | PositionSyncSignal) -> str:
 
 def _trading_fields(shape: Shape) -> str:
     """Names and values as a JSON array of pairs."""
-    return f"[{','.join(_pairs(shape))}]"
+    values = vars(shape)  # quicker than asking for each attribute
+    pairs = [
+        f"{start}{_comparable(values[name])}]" for name, start in _NAMES[type(shape)] if values[name] is not None
+    ]
+    return f"[{','.join(pairs)}]"
 
 
-def _pairs(shape: Shape) -> Iterator[str]:
-    for name, start in _NAMES[type(shape)]:
-        value: object = getattr(shape, name)
-        if value is not None:
-            yield f"{start}{_comparable(value)}]"
-
-
-def _comparable(value: object) -> str:
-    if isinstance(value, Decimal):
-        return f'"{by_value(value)}"'
-    if isinstance(value, Shape):
-        return _trading_fields(value)
-    return _quoted(str.__str__(value))
+def _comparable(value: str | Decimal | Shape) -> str:
+    if isinstance(value, str):
+        return _quoted(str.__str__(value))
+    return f'"{by_value(value)}"' if isinstance(value, Decimal) else _trading_fields(value)
