@@ -81,8 +81,9 @@ class Progress:
         """Name of that signal: the same in every attempt of this run."""
         # What uuid.uuid5 gives, in a third of the time: it is asked for each line.
         digest = hashlib.sha1(_seed(self.run) + b"%d" % line, usedforsecurity=False).digest()
-        return (digest[:6] + bytes((digest[6] & 0x0F | 0x50, digest[7], digest[8] & 0x3F | 0x80))
-                + digest[9:16]).hex()
+        return (
+            digest[:6] + bytes((digest[6] & 0x0F | 0x50, digest[7], digest[8] & 0x3F | 0x80)) + digest[9:16]
+        ).hex()
 
     def save(self, path: Path) -> None:
         """Replace the file whole, so that a crash leaves the old or the new. Raises LoadError."""
@@ -146,8 +147,8 @@ def go_on(
         return None
     if previous.identity != identity:
         raise LoadError(
-            f"{name} has changed since its load began: put new signals into a new file,"
-            " or send the whole file anew with --again"
+            f"{name} has changed since its load began: put new signals into a new file, go on with what was"
+            " added by --follow, or send the whole file anew with --again"
         )
     if previous.state == "done":
         raise LoadError(
