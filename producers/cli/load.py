@@ -20,7 +20,7 @@ from producers.cli.tables import print_summary, print_trial
 from producers.load.loader import Job, Loader
 from producers.load.progress import Progress
 from producers.load.source import FORMATS, format_of, is_pipe, piped
-from producers.load.trial import try_out
+from producers.load.trial import Trial, try_out
 
 _GO_ON = ": run the same command to go on there"
 
@@ -73,8 +73,8 @@ def command(
     Entries expire a minute after they are due, so load no more than the workers can post in that time, or
     allow more with --max-age.
 
-    With --follow, lines go out as soon as they are whole, and a growing file can be gone on with like any other.
-    A pipe (- or a FIFO) cannot: for it no progress is kept, and sending its lines again sends them anew.
+    With --follow, lines go out as soon as they are whole, and a growing file can be gone on with like any
+    other. A pipe (- or a FIFO) cannot: for it no progress is kept, and its lines sent again are sent anew.
 
     \b
     Examples:
@@ -86,50 +86,57 @@ def command(
       signal-producer load rebalance.csv --max-age 600
       signal-producer load /config/signals.csv --state-dir /var/lib/signals --output json
     """
-    pipe = is_pipe(file)
-    if pipe and not follow:
-        raise click.UsageError(f"{file} is a pipe, of which no progress can be kept: add --follow")
-    if dry_run and follow:
-        raise click.UsageError("--dry-run reads a file to its end, so --follow does not go with it")
-    if pipe and (again or unsure):
-        raise click.UsageError("--again and --unsure are for files: of a pipe no progress is kept")
-    form = form or format_of(file)
-    if form is None:
-        raise click.UsageError(f"{file}: the name tells no format, so add --format jsonl or --format csv")
     started = time.monotonic()
+    pipe = is_pipe(file)
+    form = form or format_of(file)
+    _check_usage(file, form, again=again or unsure is not None, follow=follow, dry_run=dry_run)
     folder = state_dir or (Path() if pipe else file.parent)
     name = "stdin" if str(file) == "-" else file.name
     with SignalProducer() as producer, _asked_to_stop() as stop, Bar(endless=follow) as bar:
-        terms = producer.terms(max_age=max_age, dedup_window=dedup_window, in_order=True)
-        if dry_run:
-            trial = try_out(file, form, terms, bar, stop=stop)
-        else:
-            job = Job(
-                path=file,
-                format=form,
-                progress_path=folder / f"{name}.progress.json",
-                rejects_path=folder / f"{name}.rejected.jsonl",
-                terms=terms,
-                again=again,
-                unsure=unsure,
-                follow=follow,
-                rate=rate,
-            )
-            loader = Loader(job, producer, bar, stop=stop)
-            if pipe:
-                with piped(file) as descriptor:
-                    progress = loader.run_pipe(descriptor)
-            else:
-                progress = loader.run()
-    if dry_run:
-        print_trial(file, trial, machine=as_json(output))
-        sys.exit(1 if trial.refused else 0)
-    handled = progress.counters.signals - bar.before
-    print_summary(_summary(job, progress, handled, time.monotonic() - started), machine=as_json(output))
-    if progress.state == "stopped":
-        click.echo(f"stopped behind line {progress.place.line}{'' if pipe else _GO_ON}", err=True)
-    ended = progress.state == "done" or follow
-    sys.exit(0 if ended and not progress.counters.refused else 1)
+        job = Job(
+            path=file,
+            format=form or "",
+            progress_path=folder / f"{name}.progress.json",
+            rejects_path=folder / f"{name}.rejected.jsonl",
+            terms=producer.terms(max_age=max_age, dedup_window=dedup_window, in_order=True),
+            again=again,
+            unsure=unsure,
+            follow=follow,
+            rate=rate,
+        )
+        outcome = (
+            try_out(file, job.format, job.terms, bar, stop=stop)
+            if dry_run
+            else _loaded(Loader(job, producer, bar, stop=stop), file, pipe=pipe)
+        )
+    if isinstance(outcome, Trial):
+        print_trial(file, outcome, machine=as_json(output))
+        sys.exit(1 if outcome.refused else 0)
+    seconds = time.monotonic() - started
+    handled = outcome.counters.signals - bar.before
+    print_summary(_summary(job, outcome, handled, seconds), machine=as_json(output))
+    if outcome.state == "stopped":
+        click.echo(f"stopped behind line {outcome.place.line}{'' if pipe else _GO_ON}", err=True)
+    ended = outcome.state == "done" or follow
+    sys.exit(0 if ended and not outcome.counters.refused else 1)
+
+
+def _check_usage(file: Path, form: str | None, *, again: bool, follow: bool, dry_run: bool) -> None:
+    if is_pipe(file) and not follow:
+        raise click.UsageError(f"{file} is a pipe, of which no progress can be kept: add --follow")
+    if is_pipe(file) and again:
+        raise click.UsageError("--again and --unsure are for files: of a pipe no progress is kept")
+    if dry_run and follow:
+        raise click.UsageError("--dry-run reads a file to its end, so --follow does not go with it")
+    if form is None:
+        raise click.UsageError(f"{file}: the name tells no format, so add --format jsonl or --format csv")
+
+
+def _loaded(loader: Loader, file: Path, *, pipe: bool) -> Progress:
+    if not pipe:
+        return loader.run()
+    with piped(file) as descriptor:
+        return loader.run_pipe(descriptor)
 
 
 def _summary(job: Job, progress: Progress, handled: int, seconds: float) -> dict[str, object]:

@@ -71,8 +71,8 @@ class GrowingFile:
         size = os.fstat(self._file.fileno()).st_size
         if size < place.offset or not self._begins_alike():
             self.trouble = (
-                f"{self._path} was truncated or overwritten while it was followed: what stood there up to line"
-                f" {place.line} was sent; send what stands there now with --again"
+                f"{self._path} was truncated or overwritten while it was followed: what stood there up to"
+                f" line {place.line} was sent; send what stands there now with --again"
             )
             return False
         self._end = self._behind_last_break(place.offset, size)

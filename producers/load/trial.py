@@ -32,7 +32,7 @@ class Account:
 
 @dataclass(slots=True)
 class Trial:
-    """What was found. Memory grows with the number of connectors, and by about 100 bytes per clientOrderId."""
+    """What was found. Memory grows with the number of connectors, and by some 200 bytes per clientOrderId."""
 
     lines: int = 0
     invalid: int = 0

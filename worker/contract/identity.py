@@ -41,9 +41,8 @@ def fingerprint(signal: OrderSignal | PositionSyncSignal) -> str:
 def _trading_fields(shape: Shape) -> str:
     """Names and values as a JSON array of pairs."""
     values = vars(shape)  # quicker than asking for each attribute
-    pairs = [
-        f"{start}{_comparable(values[name])}]" for name, start in _NAMES[type(shape)] if values[name] is not None
-    ]
+    names = _NAMES[type(shape)]
+    pairs = [f"{start}{_comparable(values[name])}]" for name, start in names if values[name] is not None]
     return f"[{','.join(pairs)}]"
 
 
