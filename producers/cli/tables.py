@@ -78,7 +78,7 @@ def print_trial(path: Path, trial: Trial, *, machine: bool) -> None:
         table.add_column(heading, justify="left" if heading == "connector" else "right")
     largest = sorted(trial.accounts.items(), key=lambda item: -item[1].signals)
     for name, one in largest[:MOST_CONNECTORS]:
-        classes = [str(one.by_class[kind]) for kind in ("entry", "partial", "full", "cancel")]
+        classes = [str(one.by_class.get(kind, 0)) for kind in ("entry", "partial", "full", "cancel")]
         table.add_row(Text(name), str(one.signals), *classes, str(one.delayed), str(one.repeated))
     _console().print(table)
     if len(largest) > MOST_CONNECTORS:

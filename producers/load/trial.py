@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,7 +26,8 @@ class Account:
     longest_delay_ms: int = 0
     repeated: int = 0
     """Signals whose clientOrderId stands in the file before."""
-    by_class: Counter[str] = field(default_factory=Counter)
+    by_class: dict[str, int] = field(default_factory=dict)
+    """How many are entries, partial or full exits, cancels."""
 
 
 @dataclass(slots=True)
@@ -59,7 +59,8 @@ class Trial:
         """Count one valid signal; why it would be refused, or nothing."""
         account = self.accounts.setdefault(admission.connector, Account())
         account.signals += 1
-        account.by_class[admission.action_class] += 1
+        kind = admission.action_class
+        account.by_class[kind] = account.by_class.get(kind, 0) + 1
         account.delayed += admission.delay_ms > 0
         account.longest_delay_ms = max(account.longest_delay_ms, admission.delay_ms)
         self.dropping += admission.drops is not None

@@ -72,14 +72,14 @@ def test_a_growing_file_is_sent_as_it_grows_and_gone_on_with(desk: Desk) -> None
         desk.until("1")
         # when: a line comes in two parts
         desk.add(order("2")[:20])
-        desk.add(order("2")[20:], order("3"), '{"half')
+        desk.add(order("2")[20:], order("3"), order("4")[:20])
         desk.until("1", "2", "3")
         process.send(signal.SIGTERM)
         assert process.wait(20) == 0
     assert (last(process)["accepted"], last(process)["state"]) == (3, "stopped")
     assert "stopped behind line 3: run the same command to go on there" in process.output()
     # then: what came meanwhile is sent by the next run, and nothing twice
-    desk.path.write_text(desk.path.read_text().removesuffix('{"half') + order("4"))
+    desk.add(order("4")[20:])
     with desk.start("--follow") as process:
         desk.until("1", "2", "3", "4")
         assert process.stop() == 0
@@ -144,14 +144,16 @@ def piped(desk: Desk, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
         cli("producers", "load", "-", "--follow", "--format", "jsonl", "--output", "json"),
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
         cwd=tmp_path,
         env={**inherited, **desk.settings, "PYTHONPATH": os.pathsep.join([str(Path.cwd()), *sys.path])},
     )
-    yield process
+    assert process.stdin is not None
+    with process.stdin:
+        yield process
     process.kill()
-    process.communicate()
+    process.wait()
 
 
 def test_lines_of_a_pipe_go_out_at_once_and_its_end_is_the_end(
