@@ -1,7 +1,7 @@
 """Looks for mistakes in messages, alert templates and Pine scripts before they cost money.
 
 sources (what is in a file) ──▶ pine (messages in a script) ──▶ template (samples for placeholders)
-                                                                   └──▶ message (the contract's own rules) ──▶ findings
+      └───────────────────▶ message (the contract's own rules) ◀──┘        └──▶ findings
 
 Pure: takes texts, gives findings. The contract judges; nothing here knows its fields' rules a second time.
 """

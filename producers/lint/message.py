@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 from producers.lint.findings import Finding, error, hint, warning
 from worker.contract import Action, OrderSignal, Rules, Signal, fingerprint, parse, warnings
-from worker.contract.hiding import SHORTEST_SECRET
+from worker.contract.shape import SHORTEST_SECRET
 from worker.errors import InvalidSignal
 
 _CANCELS = (Action.CANCEL, Action.CANCEL_ALL)

@@ -1,4 +1,4 @@
-"""The messages in a Pine script: what `alert_message=`, `message=` and `alert(` are given, as far as it is written down.
+"""The messages in a Pine script: what `alert_message=`, `message=` and `alert(` are given, if that is clear.
 
 Not a parser of Pine: it joins texts, fills in ``{{computed}}`` for what the script computes, and says what it
 could not read.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from producers.lint.findings import Finding, Severity, error, hint, warning
@@ -36,7 +37,7 @@ def examine_template(template: str, line: int) -> Iterator[Finding]:
     if isinstance(long, Finding):
         yield long
         return
-    yield from _without_id_warning(look_at(long, line, fixed_log="{{" not in _value_of(template, "log")))
+    yield from _without_id_warning(look_at(long, line, fixed_log=not _used_in(template, "log")))
     yield from _repeating_id(template, long, line)
     if found:
         yield from _other_side(template, line)
@@ -93,7 +94,7 @@ def _repeating_id(template: str, signal: Signal, line: int) -> Iterator[Finding]
         return
     if signal.client_order_id is None:
         return
-    names = [match[1].strip() for match in PATTERN.finditer(_value_of(template, "clientOrderId"))]
+    names = _used_in(template, "clientOrderId")
     if any(name in NEW_EACH_TIME or is_plot(name) for name in names):
         return
     what = "is the same for every alert" if not names else "comes again with every entry"
@@ -107,14 +108,11 @@ def _repeating_id(template: str, signal: Signal, line: int) -> Iterator[Finding]
     )
 
 
-def _value_of(template: str, name: str) -> str:
-    """What stands in a template as the text of a field; placeholders may hold quotes themselves."""
-    start = template.find(f'"{name}"')
-    if start < 0:
-        return ""
-    kept: list[str] = []
-    hidden = PATTERN.sub(lambda match: kept.append(match[0]) or "\0", template[start + len(name) + 2 :])  # type: ignore[func-returns-value]
-    value = hidden.partition(":")[2].lstrip()
-    value = value[1:].partition('"')[0] if value.startswith('"') else value.partition(",")[0]
-    before = hidden.partition(":")[0].count("\0")
-    return "".join(kept[before : before + value.count("\0")]) + value.replace("\0", "")
+def _used_in(template: str, field: str) -> list[str]:
+    """Names of the placeholders in a field's text."""
+    names = [match[1].strip() for match in PATTERN.finditer(template)]
+    # They may hold quotes themselves, so they are taken out first.
+    bare = PATTERN.sub("\0", template)
+    match = re.search(rf'"{field}"\s*:\s*"([^"]*)"', bare)
+    before = bare.count("\0", 0, match.start(1)) if match else 0
+    return names[before : before + match[1].count("\0")] if match else []

@@ -38,7 +38,9 @@ class Desk:
 
     def admitted(self) -> list[str]:
         ids: list[Any] = self._client.lrange(f"{self._prefix}lane:c", 0, -1)
-        bodies: list[Any] = self._client.mget([f"{self._prefix}body:{one.decode()}" for one in ids]) if ids else []
+        bodies: list[Any] = (
+            self._client.mget([f"{self._prefix}body:{one.decode()}" for one in ids]) if ids else []
+        )
         return [json.loads(body)["log"] for body in bodies]
 
     def until(self, *logs: str) -> None:
@@ -51,7 +53,13 @@ class Desk:
 
 
 def order(log: str, **fields: Any) -> str:
-    signal_ = {"connectorName": "c", "connectorToken": TOKEN, "action": "openLong", "percent": "1", "log": log}
+    signal_ = {
+        "connectorName": "c",
+        "connectorToken": TOKEN,
+        "action": "openLong",
+        "percent": "1",
+        "log": log,
+    }
     return json.dumps({**signal_, **fields}) + "\n"
 
 
