@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final, Literal
 
 from worker.contract.decimals import by_value, wire_text
@@ -42,7 +43,12 @@ class Rules:
 
     def lenient(self) -> Rules:
         """What may be said at all, for as long as it is not known whose rules count."""
-        return Rules(max_percent=LARGEST_PERCENT, max_bytes=self.max_bytes)
+        return _lenient(self.max_bytes)
+
+
+@lru_cache(maxsize=16)
+def _lenient(max_bytes: int) -> Rules:
+    return Rules(max_percent=LARGEST_PERCENT, max_bytes=max_bytes)
 
 
 DEFAULT_RULES: Final = Rules()
@@ -60,8 +66,10 @@ def check(signal: OrderSignal | PositionSyncSignal, rules: Rules) -> None:
 
 
 def _check_market(signal: OrderSignal, rules: Rules) -> None:
+    if rules.market is None:
+        return
     for market, actions in _ACTIONS_OF.items():
-        if signal.action in actions and rules.market not in (None, market):
+        if signal.action in actions and market != rules.market:
             own = ", ".join(sorted(_ACTIONS_OF[rules.market]))
             raise InvalidSignal(
                 f"`action` {signal.action} is for {market}, but this is a {rules.market} account: use {own}"
