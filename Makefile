@@ -12,7 +12,7 @@ CHAOS_SEED ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run chaos test test-unit test-mutation lint format docs docs-check lock dev clean \
-	bench-fanout bench-delays bench-isolation bench-gateway
+	bench-fanout bench-delays bench-isolation bench-gateway bench-load
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -77,6 +77,9 @@ bench-isolation: dev  ## How much longer accounts wait while one hangs
 
 bench-gateway: dev  ## Signals per second over HTTP beside bare FastAPI
 	$(BIN)/python -m benchmarks.gateway
+
+bench-load: dev  ## Lines per second of signal-producer load beside Celery's send_task
+	$(BIN)/python -m benchmarks.load
 
 clean:  ## Forget what was built and installed here
 	rm -rf $(VENV) .run build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache

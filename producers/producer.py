@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, overload
@@ -194,11 +194,18 @@ class SignalProducer:
         Sending the same drafts again is safe while their ids are remembered. Raises QueueUnavailable or
         QueueUnusable; the batch may then have been taken all the same.
         """
-        return self._admit_all([(draft, terms) for draft in drafts], in_order=terms.in_order)
+        return self.ready(drafts, terms)()
 
     def admit_each(self, wishes: Sequence[tuple[Draft, Terms]]) -> list[Receipt]:
         """As ``admit``, for drafts of several callers in one batch; ``Terms.in_order`` is not for these."""
-        return self._admit_all(wishes, in_order=False)
+        return self._ready(wishes, in_order=False)()
+
+    def ready(self, drafts: Sequence[Draft], terms: Terms) -> Callable[[], list[Receipt]]:
+        """The first half of ``admit``: check a batch now, and send it when the answer is called.
+
+        So the next batch can be checked while Redis takes this one.
+        """
+        return self._ready([(draft, terms) for draft in drafts], in_order=terms.in_order)
 
     def close(self) -> None:
         """Give the connections back. Calling it again does nothing; sending afterwards is an error."""
@@ -225,13 +232,17 @@ class SignalProducer:
                 raise interrupted(error, receipts) from error
         return receipts
 
-    def _admit_all(self, wishes: Sequence[tuple[Draft, Terms]], *, in_order: bool) -> list[Receipt]:
+    def _ready(self, wishes: Sequence[tuple[Draft, Terms]], *, in_order: bool) -> Callable[[], list[Receipt]]:
         if self._closed:
             raise RuntimeError("this SignalProducer is closed: make a new one")
         prepared = [prepare(draft, terms) for draft, terms in wishes]
-        valid = [item for item in prepared if isinstance(item, Prepared)]
-        receipts = iter(self._admit(valid, in_order=in_order)) if valid else iter(())
-        return [next(receipts) if isinstance(item, Prepared) else refusal(item) for item in prepared]
+
+        def send() -> list[Receipt]:
+            valid = [item for item in prepared if isinstance(item, Prepared)]
+            receipts = iter(self._admit(valid, in_order=in_order)) if valid else iter(())
+            return [next(receipts) if isinstance(item, Prepared) else refusal(item) for item in prepared]
+
+        return send
 
     def _admit(self, valid: Sequence[Prepared], *, in_order: bool) -> list[Receipt]:
         now = steady()

@@ -104,8 +104,8 @@ MUTANTS = [
         "ids are not claimed",
         1,
         f"{LUA}/admit.lua",
-        "do call('SET', claim, item.id .. ' ' .. item.print) end",
-        "do end",
+        "texts[count + 1], texts[count + 2], count = claim, rec.id .. ' ' .. rec.print, count + 2",
+        "",
         (f"{LANES}::TestAdmit::test_same_id_same_fields_is_a_duplicate_and_told_of_the_first",),
     ),
     Mutant(
@@ -267,8 +267,8 @@ MUTANTS = [
         "a delayed signal joins its lane at once",
         4,
         f"{LUA}/admit.lua",
-        "if rec.state == 'delayed' then delay(rec) else join(rec) end",
-        "join(rec)",
+        "if item.state == 'delayed' then delay(item) else join(item) end",
+        "join(item)",
         (f"{LANES}::TestCalendar::test_never_before_its_time_and_in_order_of_due_time",),
     ),
     Mutant(
