@@ -12,6 +12,7 @@ from worker.records import Ended, Head, Outcome
 from worker.verdict import Attempt, Verdict
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_encode = json.JSONEncoder(default=str, ensure_ascii=False).encode
 _CELERY = ("data", "task_id", "task_name")  # what Celery adds; its `data` repeats the arguments
 
 
@@ -54,7 +55,7 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str, ensure_ascii=False)
+        return _encode(line)
 
 
 class TextFormatter(logging.Formatter):
