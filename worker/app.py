@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import uuid
 import warnings
+from importlib.metadata import version
 from typing import Any
 
 from celery import signals as celery_signals
@@ -19,19 +21,23 @@ from worker.compose import Composer
 from worker.delivery import Courier
 from worker.dispatch import Dispatcher
 from worker.doctor import require_safe_server
-from worker.events import Observers
+from worker.events import Observer, Observers
 from worker.handling import Handler, Pace
 from worker.health import HealthServer
 from worker.lanes import Lanes
 from worker.lanes.redis import connect, translated
+from worker.lanes.register import Register
 from worker.logs import LogObserver, configure
-from worker.metrics import Metrics, WatchedFiles
+from worker.metrics import LedgerCollector, Metrics, WatchedFiles, connector_metrics, new_registry
 from worker.rings import CeleryBell, make_app
 from worker.settings import Settings
 from worker.vault import open_vault
 from worker.wake import Waker
 
 log = logging.getLogger(__name__)
+
+PROBE_TIMEOUT = 1.0
+"""Seconds that a scrape or a probe waits for each answer of Redis."""
 
 
 class Worker:
@@ -41,17 +47,20 @@ class Worker:
         """Raises SettingsError or QueueUnusable if it must not start."""
         self._settings = settings
         client = connect(settings.redis_url, timeout=settings.redis_timeout)
-        self._probe_client = connect(settings.redis_url, timeout=min(1.0, settings.redis_timeout))
+        # Whoever scrapes or probes does not wait long.
+        self._probe_client = connect(settings.redis_url, timeout=min(PROBE_TIMEOUT, settings.redis_timeout))
         require_safe_server(client, settings)
-        registry = CollectorRegistry()
+        registry = new_registry(_build())
         compose = _composer(settings, registry)
         app = make_app(
             settings.redis_url, settings.prefix, horizon=settings.horizon, timeout=settings.redis_timeout
         )
         bell = CeleryBell(app)
         self._belfry = Belfry(bell)
-        metrics = Metrics(registry, in_flight=lambda: self.dispatcher.in_flight)
-        observer = Observers([metrics, LogObserver()])
+        metrics = Metrics(registry, in_flight=lambda: self.dispatcher.in_flight, threads=settings.threads)
+        register = Register(self._probe_client, prefix=settings.prefix)
+        registry.register(LedgerCollector(register.census))
+        observer = Observers([metrics, *_per_connector(settings, registry), LogObserver()])
         lanes = Lanes(
             client,
             prefix=settings.prefix,
@@ -61,6 +70,7 @@ class Worker:
             abandoned=self._abandoned,
             durability=settings.required_durability(),
             rate_of=compose.rate,
+            observe=metrics.called,
         )
         stopping = threading.Event()
         handler = Handler(
@@ -80,7 +90,12 @@ class Worker:
             stopping=stopping,
         )
         patient = Lanes(
-            client, prefix=settings.prefix, timing=settings.timing(), patience=settings.redis_patience
+            client,
+            prefix=settings.prefix,
+            timing=settings.timing(),
+            patience=settings.redis_patience,
+            worker=uuid.uuid4().hex[:12],
+            observe=metrics.called,
         )
         waker = Waker(patient, bell, observer, take=self.dispatcher.drain)
         tasks.register(app, drain=self.dispatcher.drain, wake=waker.on_time)
@@ -163,6 +178,22 @@ class Worker:
         except Exception as error:  # noqa: BLE001 - whatever it is, this worker is not ready
             return str(error)
         return None
+
+
+def _build() -> dict[str, str]:
+    return {
+        "version": version("signal-dispatch"),
+        "celery": version("celery"),
+        "redis_py": version("redis"),
+    }
+
+
+def _per_connector(settings: Settings, registry: CollectorRegistry) -> list[Observer]:
+    metrics = connector_metrics(settings.metrics_connectors)
+    if metrics is None:
+        return []
+    registry.register(metrics)
+    return [metrics]
 
 
 def _composer(settings: Settings, registry: CollectorRegistry) -> Composer:

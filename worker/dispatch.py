@@ -149,6 +149,8 @@ class Dispatcher:
         crash.here("checked-out")
         self._room.leave(len(names) - len(answer.heads))
         for head in answer.heads:
+            if head.rung_ms is not None:
+                self._observer.taken(waited=max(0, answer.now_ms - head.rung_ms) / 1000)
             self._work.put(Job(head, asked_at, answer.now_ms, asked_at, 1))
         self._follow_up(answer)
 
@@ -256,6 +258,8 @@ class Dispatcher:
     def _follow_up(self, answer: Answer) -> None:
         for ended in answer.ended:
             self._observer.ended(ended)
+        for change in answer.circuits:
+            self._observer.circuit(change)
         if answer.rings:
             self._bell.ring(answer.rings)
         if answer.slots_ms:

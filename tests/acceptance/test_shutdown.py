@@ -118,4 +118,4 @@ def test_probes_and_metrics(
         what="the outcome is counted",
     )
     assert 'signals_post_duration_seconds_count{verdict="accepted"} 1.0' in str(text)
-    assert "signals_lateness_seconds_count 1.0" in str(text)
+    assert 'signals_lateness_seconds_count{delayed="no"} 1.0' in str(text)

@@ -247,9 +247,8 @@ def _by_reason(counts: Mapping[str, int], letters: int) -> dict[str, int]:
 
 
 def _named(counts: Mapping[str, int], kind: str) -> dict[str, int]:
-    return {
-        name.removeprefix(kind): count for name, count in counts.items() if name.startswith(kind) and count > 0
-    }
+    found = {name.removeprefix(kind): count for name, count in counts.items() if name.startswith(kind)}
+    return {name: count for name, count in found.items() if count > 0}
 
 
 def _server(info: Mapping[str, Any] | None) -> ServerState | None:
