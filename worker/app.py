@@ -25,7 +25,7 @@ from worker.events import Observer, Observers
 from worker.handling import Handler, Pace
 from worker.health import HealthServer
 from worker.lanes import Lanes
-from worker.lanes.redis import connect, translated
+from worker.lanes.redis import connect
 from worker.lanes.register import Register
 from worker.logs import LogObserver, configure
 from worker.metrics import LedgerCollector, Metrics, WatchedFiles, connector_metrics, new_registry
@@ -33,6 +33,7 @@ from worker.rings import CeleryBell, make_app
 from worker.settings import Settings
 from worker.vault import open_vault
 from worker.wake import Waker
+from worker.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,7 @@ class Worker:
         self._settings = settings
         client = connect(settings.redis_url, timeout=settings.redis_timeout)
         # Whoever scrapes or probes does not wait long.
-        self._probe_client = connect(settings.redis_url, timeout=min(PROBE_TIMEOUT, settings.redis_timeout))
+        probing = connect(settings.redis_url, timeout=min(PROBE_TIMEOUT, settings.redis_timeout))
         require_safe_server(client, settings)
         registry = new_registry(_build())
         compose = _composer(settings, registry)
@@ -58,8 +59,8 @@ class Worker:
         bell = CeleryBell(app)
         self._belfry = Belfry(bell)
         metrics = Metrics(registry, in_flight=lambda: self.dispatcher.in_flight, threads=settings.threads)
-        register = Register(self._probe_client, prefix=settings.prefix)
-        registry.register(LedgerCollector(register.census))
+        self._register = Register(probing, prefix=settings.prefix)
+        registry.register(LedgerCollector(self._register.census))
         observer = Observers([metrics, *_per_connector(settings, registry), LogObserver()])
         lanes = Lanes(
             client,
@@ -110,6 +111,7 @@ class Worker:
         self.health = HealthServer(
             settings.metrics_host, settings.metrics_port, registry, live=self._live, ready=self._ready
         )
+        self._watchdog = Watchdog(settings.lease * 2)
         self._app = app
         self._consuming = False
 
@@ -120,6 +122,7 @@ class Worker:
         configure(settings.log_level, settings.log_format)
         celery_signals.setup_logging.connect(_leave_logging_alone)
         celery_signals.worker_ready.connect(self._on_ready)
+        celery_signals.task_received.connect(_on_received)
         celery_signals.worker_shutting_down.connect(self._on_shutdown)
         # Celery warns of root because of pickle, which we do not accept.
         warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -163,21 +166,32 @@ class Worker:
         self._consuming = False
         self.dispatcher.begin_stop()
 
-    def _live(self) -> str | None:
+    def _live(self) -> tuple[bool, str]:
         if self._consuming and not self.dispatcher.alive:
-            return "a thread has died"
-        stuck = self.dispatcher.stuck_for()
-        return f"no outcome written for {stuck:.0f} s" if stuck > self._settings.lease * 2 else None
+            return False, "a thread has died"
+        wedged = self._watchdog.look(self.dispatcher.progress(), self._rings() if self._consuming else None)
+        return wedged is None, wedged or "ok"
 
-    def _ready(self) -> str | None:
-        if not self._consuming:
-            return "not consuming"
+    def _rings(self) -> int | None:
+        """Rings that wait for any worker; None if Redis does not say."""
         try:
-            with translated():
-                self._probe_client.ping()
+            return self._register.ring_queue()
+        except Exception:  # noqa: BLE001 - whatever it is, it is not this worker that is wedged
+            return None
+
+    def _ready(self) -> tuple[bool, str]:
+        if not self._consuming:
+            return False, "not consuming"
+        try:
+            server = self._register.server()
         except Exception as error:  # noqa: BLE001 - whatever it is, this worker is not ready
-            return str(error)
-        return None
+            return False, str(error)
+        # Ready even if it is full: what workers finish makes room.
+        return True, (server and server.refuses) or "ok"
+
+
+def _on_received(**_: Any) -> None:
+    crash.here("received")
 
 
 def _build() -> dict[str, str]:

@@ -290,6 +290,15 @@ class ServerState:
         """Share of the limit that is in use; at 1 producers are refused. 0 without a limit."""
         return self.memory / self.memory_limit if self.memory_limit else 0.0
 
+    @property
+    def refuses(self) -> str | None:
+        """Why it takes no signals in, for people; None if it does."""
+        if self.fullness >= 1:
+            return "Redis is full (maxmemory): producers are refused until there is room"
+        if self.disk_failing:
+            return "Redis cannot write its append-only file: producers are refused until it can"
+        return None
+
 
 @dataclass(frozen=True, slots=True)
 class Census:

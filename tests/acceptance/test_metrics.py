@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import threading
-import time
 import urllib.request
 from pathlib import Path
 
@@ -21,7 +20,6 @@ from tests.servers import binary
 from worker.lanes.redis import connect
 from worker.metrics.catalogue import CATALOGUE
 from worker.paper import Mischief, PaperServer
-from worker.settings import Settings
 
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
 

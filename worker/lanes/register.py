@@ -92,6 +92,19 @@ class Register:
             circuits_open=circuits_open,
         )
 
+    def ring_queue(self) -> int:
+        """Rings that no worker has received."""
+        with translated():
+            return int(self._client.llen(self._key(RING_QUEUE)))
+
+    def server(self) -> ServerState | None:
+        """How the server is; None if it answers, but the user may not ask."""
+        pipeline = self._pipeline()
+        pipeline.ping()
+        pipeline.info("memory", "persistence")
+        _, info = _answers(pipeline, optional=1)
+        return _server(info)
+
     def lanes(self, limit: int) -> list[LaneView]:
         """The lanes whose heads are due the longest; two round trips."""
         if limit < 1:
