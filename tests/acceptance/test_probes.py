@@ -1,4 +1,4 @@
-"""The probes: a wedged worker is not live, one that cannot reach Redis is not ready, and no other way round."""
+"""The probes: a wedged worker is not live, one without Redis is not ready, and not the other way round."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_worker_that_takes_nothing_is_not_live(
     assert fetch(f"{address}/livez") == (200, "ok\n")
     # when
     producer.send([order(number) for number in range(20)])
-    status, text = eventually(
+    _, text = eventually(
         lambda: (found := fetch(f"{address}/livez"))[0] == 503 and found, within=BOUND * 4, what="it is told"
     )
     # then
@@ -75,7 +75,7 @@ def test_what_is_no_fault_of_the_worker_does_not_end_it(
         seen = watch(address, BOUND * 1.5)
         assert {status for status, _ in seen} == {200}, "paused and rate-limited"
         client.hdel(f"{prefix}pauses", "entries")
-        producer.send([order(200 + number, "closeLong") | {"fixed": "1"} for number in range(20)])
+        producer.send([order(200 + number, "closeLong") for number in range(20)])
         # when: Redis stands still with POSTs in flight
         with standing_still(client):
             seen = watch(address, BOUND * 1.5)
@@ -84,7 +84,7 @@ def test_what_is_no_fault_of_the_worker_does_not_end_it(
         assert {status for status, _ in seen} == {200}, "frozen"
         assert (ready, "Redis" in text) == (503, True)
         eventually(lambda: fetch(f"{address}/readyz") == (200, "ok\n"), within=10, what="ready again")
-        # when: it is full
+        # when: its memory is full
         client.config_set("maxmemory", 1)
         assert fetch(f"{address}/readyz") == (
             200,
