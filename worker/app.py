@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Any
 
 from celery import signals as celery_signals
+from celery.apps import worker as celery_worker
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from prometheus_client import CollectorRegistry
 
@@ -137,7 +138,9 @@ class Worker:
         )
         worker.start()
         self.health.stop()
-        return int(worker.exitcode or 0)
+        code = int(worker.exitcode or 0)
+        log.info("stopped", extra={"exit_code": code})
+        return code
 
     def _courier(self) -> Courier:
         settings = self._settings
@@ -223,6 +226,13 @@ def _composer(settings: Settings, registry: CollectorRegistry) -> Composer:
         vault=vault,
         keep_delay=settings.platform_delays,
     )
+
+
+def _say_nothing(*_: object) -> None:
+    """Stands in for what Celery writes past all logging when it is told to stop; we log that ourselves."""
+
+
+setattr(celery_worker, "safe_say", _say_nothing)  # noqa: B010 - Celery does not say that it may be set
 
 
 def _leave_logging_alone(**_: Any) -> None:

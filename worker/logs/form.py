@@ -23,8 +23,13 @@ def configure(level: str, form: Literal["auto", "json", "text"]) -> None:
         handler.addFilter(Quiet())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     if level != "debug":
-        # Celery tells of every ring twice; attempts and outcomes are the news.
-        for name in ("celery.worker.strategy", "celery.app.trace", "celery.redirected"):
+        # Celery tells of every ring twice, and of being ready when we do; attempts and outcomes are the news.
+        for name in (
+            "celery.worker.strategy",
+            "celery.app.trace",
+            "celery.redirected",
+            "celery.apps.worker",
+        ):
             logging.getLogger(name).setLevel("WARNING")
 
 
@@ -42,6 +47,11 @@ def _time(record: logging.LogRecord) -> str:
     )
 
 
+def _event(record: logging.LogRecord) -> str:
+    """On one line; some of Celery's are several."""
+    return " ".join(record.getMessage().split())
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object per line."""
 
@@ -50,7 +60,7 @@ class JsonFormatter(logging.Formatter):
             "time": _time(record),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "event": record.getMessage(),
+            "event": _event(record),
             **_fields(record),
         }
         if record.exc_info:
@@ -63,6 +73,6 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
-        line = f"{_time(record)[11:23]} {record.levelname.lower():7} {record.getMessage()}"
+        line = f"{_time(record)[11:23]} {record.levelname.lower():7} {_event(record)}"
         line = f"{line}  {fields}" if fields else line
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line

@@ -14,7 +14,7 @@ WINDOW = 10.0
 BURST = 3
 """Lines of a kind that pass in each window."""
 _KINDS_MOST = 1000
-_LIBRARIES = ("celery", "kombu")
+_RECONNECTING = ("celery.worker.consumer", "kombu")
 
 
 @dataclass(slots=True)
@@ -28,8 +28,8 @@ class Quiet(logging.Filter):
     """Lets the first few lines of a kind pass in each window; the next window's first tells as ``repeated``
     how many were held back.
 
-    What tells of one signal (it has an ``id``) always passes. Of Celery's warnings the traceback is cut to
-    its last line: they are of lost connections, and it says nothing else.
+    What tells of one signal (it has an ``id``) always passes. Of Celery's reconnecting the tracebacks are
+    cut to their last lines: they say nothing else.
     """
 
     def __init__(self, clock: Callable[[], float] = steady) -> None:
@@ -41,7 +41,7 @@ class Quiet(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         if hasattr(record, "id"):
             return True
-        if record.levelno <= logging.WARNING and record.name.split(".")[0] in _LIBRARIES:
+        if record.name.startswith(_RECONNECTING):
             _shorten(record)
         return self._passes(record)
 
