@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
 import uuid
 import warnings
@@ -137,6 +138,7 @@ class Worker:
             quiet=True,
         )
         worker.start()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # impatience makes no failure of a clean end
         self.health.stop()
         code = int(worker.exitcode or 0)
         log.info("stopped", extra={"exit_code": code})
