@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import threading
 import urllib.request
@@ -121,6 +122,36 @@ def test_buckets_name_a_signal_for_those_who_ask(
         return {sample.exemplar.labels["signal_id"] for sample in samples if sample.exemplar}
 
     eventually(lambda: exemplars() == {receipt.id}, within=5, what="a bucket names the signal")
+
+
+def test_brakes_show_in_logs_and_metrics(workers: Workers, producer: SignalProducer, ledger: Ledger) -> None:
+    with PaperServer(mischief=Mischief.from_text("503")) as paper:
+        worker = workers.start(
+            paper.webhook_url, circuit_connectors=2, circuit_pause=0.2, backoff_base=0.1, backoff_cap=0.5
+        )
+        (address,) = workers.addresses
+        endpoint = f'signals_circuit_open{{endpoint="{paper.webhook_url.split("/")[2]}"}}'
+
+        def events(*names: str) -> list[str]:
+            lines = [json.loads(line) for line in worker.output().splitlines()]
+            return [line["event"] for line in lines if line["event"] in names]
+
+        # when: the endpoint is out of order for a while
+        producer.send([order(f"acct-{number}", "closeLong") for number in range(5)])
+        eventually(lambda: values(address).get(endpoint) == 1, within=10, what="the circuit is open")
+        assert values(address)["signals_circuits_open"] == 1
+        paper.mischief = Mischief()
+        ledger.idle()
+        eventually(lambda: values(address)["signals_circuits_open"] == 0, within=10, what="it is closed")
+        # then
+        assert events("circuit opened", "circuit closed") == ["circuit opened", "circuit closed"]
+        # when: a person holds entries back for a while
+        ledger.client.hset(f"{ledger.prefix}pauses", "entries", "ann")
+        eventually(lambda: events("paused"), within=10, what="the worker has seen it")
+        assert values(address)['signals_paused{scope="entries"}'] == 1
+        ledger.client.hdel(f"{ledger.prefix}pauses", "entries")
+        eventually(lambda: events("pause ended"), within=10, what="and its end")
+        assert events("paused", "pause ended") == ["paused", "pause ended"]
 
 
 @pytest.mark.parametrize("scrapes", [1, 8])
