@@ -80,6 +80,16 @@ class TestDeadLetters:
         desk.lanes.resolve([close], "discard", by="ann")
         assert register.census().dead_exits == {"unsent": 1}
 
+    def test_one_that_an_earlier_release_did_not_count_is_not_taken_off(
+        self, desk: Desk, register: Register
+    ) -> None:
+        old = end(desk, Outcome.REJECTED, action="closeLong", action_class="full")
+        desk.client.hdel(f"{desk.prefix}signal:{old}", "exit")
+        desk.client.hdel(f"{desk.prefix}counts", "exits:rejected")
+        desk.lanes.resolve([old], "discard", by="ann")
+        end(desk, Outcome.REJECTED, action="closeLong", action_class="full")
+        assert register.census().dead_exits == {"rejected": 1}
+
 
 class TestRings:
     def test_a_head_tells_when_its_lane_was_rung(self, desk: Desk) -> None:

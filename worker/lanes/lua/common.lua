@@ -146,13 +146,6 @@ local function note_act(rec, act, was)
     'action', rec.action, 'act', act, 'by', A.by, 'why', A.why, 'was', was)
 end
 
--- Count a dead letter, or one less. Those that are no entries count a second time: what should have been closed
--- or cancelled and was not is worse than a missed order.
-local function count_dead(rec, outcome, change)
-  call('HINCRBY', COUNTS, 'dead:' .. outcome, change)
-  if rec.class ~= 'entry' then call('HINCRBY', COUNTS, 'exits:' .. outcome, change) end
-end
-
 -- Give a signal its outcome. The caller has taken it out of its lane or out of the calendar.
 local function finish(rec, outcome, why)
   local rule = RULES[outcome]
@@ -172,7 +165,12 @@ local function finish(rec, outcome, why)
   if rule.dead then
     call('ZADD', DEAD, now, rec.id)
     if outcome == 'unknown' then call('ZADD', UNKNOWN, now, rec.id) end
-    count_dead(rec, outcome, 1)
+    call('HINCRBY', COUNTS, 'dead:' .. outcome, 1)
+    -- What should have been closed or cancelled and was not is worse than a missed order: counted once more.
+    if rec.class ~= 'entry' then
+      call('HSET', key, 'exit', 1)
+      call('HINCRBY', COUNTS, 'exits:' .. outcome, 1)
+    end
   else
     call('DEL', body_key(rec.id))
     call('PEXPIRE', key, A.keep)
@@ -189,7 +187,11 @@ end
 local function leave_dead(rec)
   call('ZREM', DEAD, rec.id)
   call('ZREM', UNKNOWN, rec.id)
-  count_dead(rec, rec.outcome or '?', -1)
+  call('HINCRBY', COUNTS, 'dead:' .. (rec.outcome or '?'), -1)
+  -- Only what was counted: an earlier release did not.
+  if call('HDEL', signal_key(rec.id), 'exit') == 1 then
+    call('HINCRBY', COUNTS, 'exits:' .. (rec.outcome or '?'), -1)
+  end
   call('HINCRBY', TOTALS, rec.outcome or '?', -1)
 end
 
