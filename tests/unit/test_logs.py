@@ -44,6 +44,13 @@ class TestQuiet:
         assert vars(later)["repeated"] == 10 - BURST
         assert not hasattr(record("lost %s", 12), "repeated")
 
+    def test_what_differs_in_more_than_numbers_is_another_kind(self) -> None:
+        quiet = Quiet(lambda: 0.0)
+        for port in range(BURST):
+            assert quiet.filter(record("lost", error=f"Error 111 connecting to host:{port}"))
+        assert not quiet.filter(record("lost", error="Error 111 connecting to host:99"))
+        assert quiet.filter(record("lost", error="loading the dataset in memory"))
+
     def test_troubles_of_different_places_are_different(self) -> None:
         quiet = Quiet(lambda: 0.0)
         assert all(quiet.filter(record("trouble", where=where)) for where in "abcdefgh")
@@ -55,7 +62,7 @@ class TestQuiet:
     def test_it_does_not_grow_for_ever(self) -> None:
         quiet = Quiet(lambda: 0.0)
         for number in range(5000):
-            quiet.filter(record(f"message {number}"))
+            quiet.filter(record("message " + "x" * number))
         assert len(quiet._kinds) <= 1000
 
     @pytest.mark.parametrize(

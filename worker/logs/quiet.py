@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ WINDOW = 10.0
 BURST = 3
 """Lines of a kind that pass in each window."""
 _KINDS_MOST = 1000
+_NUMBER = re.compile(r"\d+(\.\d+)?")
 _RECONNECTING = ("celery.worker.consumer", "kombu")
 
 
@@ -46,8 +48,7 @@ class Quiet(logging.Filter):
         return self._passes(record)
 
     def _passes(self, record: logging.LogRecord) -> bool:
-        # Not the filled-in text: of a lost connection it holds counters and ports.
-        kind = (record.name, record.levelno, str(record.msg), getattr(record, "where", None))
+        kind = _kind(record)
         now = self._clock()
         with self._lock:
             if len(self._kinds) >= _KINDS_MOST:
@@ -62,6 +63,12 @@ class Quiet(logging.Filter):
                 return True
             seen.held_back += 1
             return False
+
+
+def _kind(record: logging.LogRecord) -> tuple[object, ...]:
+    """Lines that say the same but for numbers: of a lost connection they count, or are ports."""
+    said = (record.getMessage(), getattr(record, "where", ""), getattr(record, "error", ""))
+    return record.name, record.levelno, _NUMBER.sub("", " ".join(map(str, said)))
 
 
 def _shorten(record: logging.LogRecord) -> None:
