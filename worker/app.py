@@ -29,6 +29,7 @@ from worker.health import HealthServer
 from worker.lanes import Lanes
 from worker.lanes.redis import connect
 from worker.lanes.register import Register
+from worker.lanes.scripts import Observe
 from worker.logs import LogObserver, configure
 from worker.metrics import LedgerCollector, Metrics, WatchedFiles, connector_metrics, new_registry
 from worker.rings import CeleryBell, make_app
@@ -61,6 +62,8 @@ class Worker:
         bell = CeleryBell(app)
         self._belfry = Belfry(bell)
         metrics = Metrics(registry, in_flight=lambda: self.dispatcher.in_flight, threads=settings.threads)
+        self._watchdog = Watchdog(settings.lease * 2)
+        called = _both(metrics.called, self._watchdog.called)
         self._register = Register(probing, prefix=settings.prefix)
         registry.register(LedgerCollector(self._register.census))
         observer = Observers([metrics, *_per_connector(settings, registry), LogObserver()])
@@ -73,7 +76,7 @@ class Worker:
             abandoned=self._abandoned,
             durability=settings.required_durability(),
             rate_of=compose.rate,
-            observe=metrics.called,
+            observe=called,
         )
         stopping = threading.Event()
         handler = Handler(
@@ -98,7 +101,7 @@ class Worker:
             timing=settings.timing(),
             patience=settings.redis_patience,
             worker=uuid.uuid4().hex[:12],
-            observe=metrics.called,
+            observe=called,
         )
         waker = Waker(patient, bell, observer, take=self.dispatcher.drain)
         tasks.register(app, drain=self.dispatcher.drain, wake=waker.on_time)
@@ -113,7 +116,6 @@ class Worker:
         self.health = HealthServer(
             settings.metrics_host, settings.metrics_port, registry, live=self._live, ready=self._ready
         )
-        self._watchdog = Watchdog(settings.lease * 2)
         self._app = app
         self._consuming = False
 
@@ -193,6 +195,14 @@ class Worker:
             return False, str(error)
         # Ready even if it is full: what workers finish makes room.
         return True, (server and server.refuses) or "ok"
+
+
+def _both(one: Observe, other: Observe) -> Observe:
+    def called(call: str, seconds: float, answered: bool) -> None:
+        one(call, seconds, answered)
+        other(call, seconds, answered)
+
+    return called
 
 
 def _on_received(**_: Any) -> None:

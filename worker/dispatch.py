@@ -160,9 +160,10 @@ class Dispatcher:
         crash.here("checked-out")
         self._room.leave(len(names) - len(answer.heads))
         for head in answer.heads:
+            self._work.put(Job(head, asked_at, answer.now_ms, asked_at, 1))
+        for head in answer.heads:
             if head.rung_ms is not None:
                 self._observer.taken(waited=max(0, answer.now_ms - head.rung_ms) / 1000)
-            self._work.put(Job(head, asked_at, answer.now_ms, asked_at, 1))
         self._follow_up(answer)
 
     def _count(self, *, in_hand: int = 0, taken: int = 0, written: int = 0) -> None:

@@ -34,6 +34,9 @@ class _Streak:
         self._mark: Hashable = None
         self._since: float | None = None
 
+    def end(self) -> None:
+        self._since = None
+
     def look(self, holds: bool, mark: Hashable, now: float) -> float:
         if not holds:
             self._since = None
@@ -52,6 +55,13 @@ class Watchdog:
         self._clock = clock
         self._lock = threading.Lock()
         self._writing, self._taking = _Streak(), _Streak()
+
+    def called(self, call: str, seconds: float, answered: bool) -> None:  # noqa: ARG002 - as Observe has it
+        """A call to Redis went well or not. Who asks in vain is not wedged: it is read-only, busy or away."""
+        if not answered:
+            with self._lock:
+                self._writing.end()
+                self._taking.end()
 
     def look(self, progress: Progress, ring_queue: int | None) -> str | None:
         """One line about what is wedged, or None.

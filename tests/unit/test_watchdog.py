@@ -64,6 +64,20 @@ def test_a_long_time_between_two_looks_proves_nothing() -> None:
     assert looks([(BUSY, None), (BUSY, 0)], every=1000) == [None, None]
 
 
+def test_who_asks_redis_in_vain_is_not_wedged() -> None:
+    now = 0.0
+    dog = Watchdog(BOUND, lambda: now)
+    for _ in range(20):
+        now += 10.0
+        dog.called("checkout", 0.1, answered=False)
+        assert dog.look(replace(BUSY, rings_in_hand=2), 5) is None
+    for _ in range(5):
+        dog.called("wake", 0.1, answered=True)
+        assert dog.look(BUSY, 5) is None
+        now += 10.0
+    assert dog.look(BUSY, 5) is not None
+
+
 def test_it_may_recover() -> None:
     told = looks([*[(IDLE, 1)] * 6, (replace(IDLE, taken_mark=2), 1)])
     assert told[5] is not None
