@@ -86,6 +86,10 @@ class TestForm:
         text = TextFormatter().format(made)
         assert text.endswith(" warning Cannot connect: refused. Trying again  where=x y")
 
+    def test_a_terminal_obeys_no_name(self) -> None:
+        text = TextFormatter().format(record("lost\x1b[2J %s", "\x07", connector="a\n\x1b[31mb\udcff"))
+        assert text.endswith(" warning lost\\x1b[2J \\x07  connector=a\\n\\x1b[31mb\\udcff")
+
 
 @pytest.fixture
 def told() -> tuple[LogObserver, list[logging.LogRecord]]:

@@ -52,6 +52,13 @@ def _event(record: logging.LogRecord) -> str:
     return " ".join(record.getMessage().split())
 
 
+def _plain(text: str) -> str:
+    """Without anything that a terminal obeys: names and reasons come from outside."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
 class JsonFormatter(logging.Formatter):
     """One JSON object per line."""
 
@@ -72,7 +79,7 @@ class TextFormatter(logging.Formatter):
     """Time, level, event and its fields."""
 
     def format(self, record: logging.LogRecord) -> str:
-        fields = " ".join(f"{name}={value}" for name, value in _fields(record).items())
-        line = f"{_time(record)[11:23]} {record.levelname.lower():7} {_event(record)}"
+        fields = " ".join(f"{name}={_plain(str(value))}" for name, value in _fields(record).items())
+        line = f"{_time(record)[11:23]} {record.levelname.lower():7} {_plain(_event(record))}"
         line = f"{line}  {fields}" if fields else line
         return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
