@@ -12,7 +12,7 @@ CHAOS_SEED ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run chaos test test-unit test-mutation lint format docs docs-check lock dev clean \
-	bench-fanout bench-delays bench-isolation
+	bench-fanout bench-delays bench-isolation bench-gateway bench-load
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -21,7 +21,7 @@ demo:  ## Send a day's traffic through a complete stack and check how every sign
 	@$(PYTHON) demo/bootstrap.py $(VENV) demo
 	@$(BIN)/python -m demo
 
-run:  ## Keep a server, a worker and an endpoint running to try things out
+run:  ## Keep a server, a worker, a gateway and an endpoint running to try things out
 	@$(PYTHON) demo/bootstrap.py $(VENV) demo
 	@$(BIN)/python -m demo.run
 
@@ -63,7 +63,7 @@ docs-check: dev  ## Fail if those parts are stale
 lock: dev  ## Pin and hash the dependencies again
 	@command -v uv >/dev/null || { echo "uv is needed: pip install uv"; exit 1; }
 	$(LOCK) -o requirements/runtime.txt
-	$(LOCK) --extra demo -o requirements/demo.txt
+	$(LOCK) --extra demo --extra gateway -o requirements/demo.txt
 	$(LOCK) --all-extras --group dev -o requirements/dev.txt
 
 bench-fanout: dev  ## Worker CPU per signal beside a naive Celery task
@@ -74,6 +74,12 @@ bench-delays: dev  ## How late delayed signals start
 
 bench-isolation: dev  ## How much longer accounts wait while one hangs
 	$(BIN)/python -m benchmarks.isolation
+
+bench-gateway: dev  ## Signals per second over HTTP beside bare FastAPI
+	$(BIN)/python -m benchmarks.gateway
+
+bench-load: dev  ## Lines per second of signal-producer load beside Celery's send_task
+	$(BIN)/python -m benchmarks.load
 
 clean:  ## Forget what was built and installed here
 	rm -rf $(VENV) .run build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache

@@ -170,6 +170,17 @@ class Pause:
 
 
 @dataclass(frozen=True, slots=True)
+class Drop:
+    """A signal that a person wanted dropped while it waited."""
+
+    id: str
+    asked: float
+    returned: float
+    status: str | None
+    """What was told, as in ``worker.records.DropAnswer``; None: nothing, and it may have been dropped."""
+
+
+@dataclass(frozen=True, slots=True)
 class Exit:
     """How a worker process ended, and what it had been told to do."""
 
@@ -206,6 +217,7 @@ class History:
     endings: tuple[Ending, ...] = ()
     deeds: tuple[Deed, ...] = ()
     pauses: tuple[Pause, ...] = ()
+    drops: tuple[Drop, ...] = ()
     exits: tuple[Exit, ...] = ()
     books: Books = Books()
     sick: tuple[str, ...] = ()

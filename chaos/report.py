@@ -46,6 +46,7 @@ def figures(history: History, *, seed: int, seconds: float, wrong_clock: str) ->
         "senders_killed": ends["sender", "kill"] + ends["sender", "crash"],
         "server_restarts": deeds["kill server"] + deeds["restart server"],
         "pauses": len(history.pauses),
+        "dropped_by_person": sum(one.status == "done" for one in history.drops),
         "deeds": dict(sorted(deeds.items())),
     }
 

@@ -70,6 +70,7 @@ def run(size: Size, folder: Path, watch: Watch) -> Verdict:
             receipts=house.endpoint.receipts,
             deeds=storm.deeds,
             pauses=operator.pauses,
+            drops=operator.drops,
             exits=[one for pod in (*house.pods.values(), *house.senders.values()) for one in pod.exits],
             sick=sick,
             leaks=[*leaks, *listener.leaks],

@@ -12,10 +12,17 @@ import threading
 from contextlib import ExitStack
 from pathlib import Path
 
-from demo.stack import Process, Server, cli, eventually, fetch, free_port, start_worker
+from demo.stack import Process, Server, cli, eventually, fetch, free_port, start_gateway, start_worker
 from worker.errors import SignalsError
 
 FOLDER = Path(".run")
+ACCOUNTS = """\
+accounts:
+  - {name: demo, token: YOUR_TOKEN, groups: [demos]}
+  - {name: demo 2, token: ANOTHER_TOKEN, groups: [demos]}
+groups:
+  - {name: demos, token: DEMOS_TOKEN}
+"""
 
 
 def main() -> None:
@@ -46,9 +53,14 @@ def _start(stack: ExitStack) -> dict[str, Process]:
             lambda: fetch(f"{address}/healthz")[0] == 200, within=15, what="the paper endpoint answers"
         )
         endpoint = f"{address}/trading-signal/webhook"
-    worker, metrics = start_worker(server.url, endpoint, FOLDER / "worker.log")
+    accounts = (FOLDER / "accounts.yaml").absolute()
+    if not accounts.exists():  # yours to change while it runs
+        accounts.write_text(ACCOUNTS)
+    worker, metrics = start_worker(server.url, endpoint, FOLDER / "worker.log", accounts_file=accounts)
     parts["worker"] = stack.enter_context(worker)
-    _tell(server.url, endpoint, metrics)
+    gateway, door = start_gateway(server.url, FOLDER / "gateway.log", accounts_file=accounts)
+    parts["gateway"] = stack.enter_context(gateway)
+    _tell(server.url, endpoint, metrics, door)
     return parts
 
 
@@ -58,7 +70,7 @@ def _require_alive(parts: dict[str, Process]) -> None:
             raise SignalsError(f"the {name} ended; its log: {part.log}")
 
 
-def _tell(redis_url: str, endpoint: str, metrics: str) -> None:
+def _tell(redis_url: str, endpoint: str, metrics: str, gateway: str) -> None:
     folder = Path(sys.executable).parent
     page = endpoint.removesuffix("/trading-signal/webhook")
     message = '{"connectorName": "demo", "connectorToken": "YOUR_TOKEN", "action": "buy", "percent": "10"}'
@@ -67,6 +79,7 @@ def _tell(redis_url: str, endpoint: str, metrics: str) -> None:
 
   endpoint  {endpoint}
   orders    {page}/
+  gateway   {gateway}/docs
   metrics   {metrics}/metrics
 
 Try, in another terminal:
@@ -74,6 +87,7 @@ Try, in another terminal:
   export SIGNALS_REDIS_URL={redis_url}
   {folder}/signal-producer send --json '{message}'
   {folder}/signal-worker status
+  curl {gateway}/trading-signal/webhook --data '{message}'
   curl {page}/
 """,
         flush=True,

@@ -172,11 +172,24 @@ def start_worker(
     process = Process(cli("worker", "run"), log, environment)
     address = f"http://127.0.0.1:{port}"
     if wait:
-        try:
-            eventually(lambda: _is_ready(process, address), within=30, what="a worker gets ready", pause=0.05)
-        except NotInTime:
-            process.kill()
-            raise NotInTime(f"the worker did not start; its log: {log}\n{process.output()[-2000:]}") from None
+        _await("worker", process, address)
+    return process, address
+
+
+def start_gateway(redis_url: str, log: Path, **settings: object) -> tuple[Process, str]:
+    """Start ``signal-producer gateway``; ``settings`` as for a worker.
+
+    Gives the process and its address; raises NotInTime if it does not get ready.
+    """
+    port = free_port()
+    environment = {
+        "SIGNALS_REDIS_URL": redis_url,
+        "SIGNALS_GATEWAY_PORT": str(port),
+        **{f"SIGNALS_{name.upper()}": str(value) for name, value in settings.items()},
+    }
+    process = Process(cli("producers", "gateway"), log, environment)
+    address = f"http://127.0.0.1:{port}"
+    _await("gateway", process, address)
     return process, address
 
 
@@ -197,7 +210,16 @@ def fetch(url: str) -> tuple[int, str]:
         return 0, str(error)
 
 
+def _await(name: str, process: Process, address: str) -> None:
+    try:
+        eventually(lambda: _is_ready(process, address), within=30, what=f"a {name} gets ready", pause=0.05)
+    except NotInTime:
+        process.kill()
+        log = f"its log: {process.log}\n{process.output()[-2000:]}"
+        raise NotInTime(f"the {name} did not start; {log}") from None
+
+
 def _is_ready(process: Process, address: str) -> bool:
     if process.exit_code is not None:
-        raise NotInTime("the worker ended")
+        raise NotInTime("it ended")
     return fetch(f"{address}/readyz")[0] == 200

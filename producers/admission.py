@@ -56,6 +56,11 @@ class Draft:
     key: str | None = None
     """Idempotency key, scoped by connector."""
     id: str = field(default_factory=new_id)
+    key_window: float | None = None
+    """Seconds that ``key`` is remembered, if not as long as a clientOrderId."""
+    hold_until: float | None = None
+    """When (by ``worker.clock.steady``) it is due at the earliest: signals of senders that share a connector
+    are held for a moment, so that they are sorted by when they came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +97,16 @@ class Prepared:
 
     admission: Admission
     warnings: tuple[str, ...]
+    hold_until: float | None = None
+    """As of its draft."""
+
+    def held(self, now: float) -> Prepared:
+        """Held for what is left at ``now`` (of ``worker.clock.steady``), just before the queue is asked."""
+        if self.hold_until is None:
+            return self
+        hold_ms = max(0, round((self.hold_until - now) * 1000))
+        delay_ms = max(self.admission.delay_ms, hold_ms)
+        return replace(self, admission=replace(self.admission, delay_ms=delay_ms, hold_ms=hold_ms))
 
 
 def prepare(draft: Draft, terms: Terms) -> Prepared | InvalidSignal:
@@ -100,7 +115,7 @@ def prepare(draft: Draft, terms: Terms) -> Prepared | InvalidSignal:
         signal = _signal(draft.source, terms.rules.lenient())
         own, token = _of_connector(signal, terms)
         check(signal, own.rules)
-        return Prepared(_admission(signal, token, draft.id, checked_key(draft.key), own), warnings(signal))
+        return Prepared(_admission(signal, token, draft, own), warnings(signal), draft.hold_until)
     except InvalidSignal as error:
         return error.with_traceback(None)
 
@@ -201,7 +216,7 @@ def _kept_token(given: str | None, account: Account | None, terms: Terms) -> str
     return given if given is None or terms.seal is None else terms.seal(given)
 
 
-def _admission(signal: Signal, token: str | None, id_: str, key: str | None, terms: Terms) -> Admission:
+def _admission(signal: Signal, token: str | None, draft: Draft, terms: Terms) -> Admission:
     body = sealed(signal, token)
     # The worker holds the stored form against the same limit: refuse now what it would refuse then.
     if len(body) > terms.rules.max_bytes:
@@ -210,7 +225,7 @@ def _admission(signal: Signal, token: str | None, id_: str, key: str | None, ter
     age = max_age(action_class, terms.policy) if terms.max_age is None else terms.max_age
     order_id, target = _order_and_target(signal)
     return Admission(
-        id=id_,
+        id=draft.id,
         connector=signal.connector_name,
         action=action_of(signal),
         action_class=action_class.value,
@@ -220,7 +235,8 @@ def _admission(signal: Signal, token: str | None, id_: str, key: str | None, ter
         body=body.decode(),
         max_age_ms=None if age is None else _ms(age),
         order_id=order_id,
-        idempotency_key=key,
+        idempotency_key=checked_key(draft.key),
+        key_window_ms=None if draft.key_window is None else _ms(draft.key_window),
         drops=drops(signal, terms.policy),
         target=target,
     )

@@ -1,9 +1,11 @@
 """What a producer adds to the tree in ``worker.errors``.
 
 SignalsError
-└── Interrupted              a send stopped part-way; ``receipts`` tells how far it came
-    ├── InterruptedUnavailable   … is a QueueUnavailable too: try again
-    └── InterruptedUnusable      … is a QueueUnusable too: mend Redis first
+├── Interrupted              a send stopped part-way; ``receipts`` tells how far it came
+│   ├── InterruptedUnavailable   … is a QueueUnavailable too: try again
+│   └── InterruptedUnusable      … is a QueueUnusable too: mend Redis first
+└── NotSent                  a send of which certainly nothing was taken; is a QueueUnavailable
+    └── Busy                     … because too many wait for their turn already
 """
 
 from __future__ import annotations
@@ -19,6 +21,17 @@ class Interrupted(SignalsError):
 
     ``receipts`` are certain: one for each of the first signals of the call, in order. The signals after them
     may or may not have been taken; repeating those with the same clientOrderId or idempotency key is safe.
+
+    >>> from producers import SignalProducer
+    >>> from worker.settings import load_settings
+    >>> nobody = load_settings(redis_url="redis://127.0.0.1:1", redis_patience=0.1)
+    >>> order = {"connectorName": "a", "connectorToken": "t", "action": "buy", "clientOrderId": "7"}
+    >>> with SignalProducer(settings=nobody) as producer:
+    ...     try:
+    ...         producer.send(order)
+    ...     except Interrupted as error:
+    ...         print(f"{len(error.receipts)} are certain; what came after may be sent again")
+    0 are certain; what came after may be sent again
     """
 
     receipts: list[Receipt]
@@ -34,6 +47,14 @@ class InterruptedUnavailable(Interrupted, QueueUnavailable):
 
 class InterruptedUnusable(Interrupted, QueueUnusable):
     """Redis refuses."""
+
+
+class NotSent(QueueUnavailable):
+    """Nothing of the send was taken, for certain: sending again is safe under any id or none."""
+
+
+class Busy(NotSent):
+    """More signals wait for their turn in this process than may."""
 
 
 def interrupted(error: QueueUnavailable | QueueUnusable, receipts: Sequence[Receipt]) -> Interrupted:

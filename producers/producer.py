@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, overload
 
+from producers import memory
 from producers.admission import (
     Draft,
     Prepared,
@@ -22,6 +23,7 @@ from producers.inputs import Keys, Many, S, Text, drafts_of
 from producers.receipts import Receipt
 from worker import crash
 from worker.accounts import follow_accounts
+from worker.clock import steady
 from worker.contract import Signal
 from worker.errors import QueueUnavailable, QueueUnusable
 from worker.lanes import Admission, AdmitAnswer, Lanes
@@ -31,6 +33,7 @@ from worker.vault import open_vault
 
 if TYPE_CHECKING:
     from celery import Celery
+    from redis import Redis
 
     from worker.ports import Bell
 
@@ -60,20 +63,26 @@ class SignalProducer:
     ) -> None:
         """``redis_url`` overrides the one of ``settings``, which default to the SIGNALS_… environment.
 
-        ``queue`` and ``bell`` replace Redis and Celery, for tests. Raises SettingsError.
+        A URL of ``memory://`` leads to the MemoryProducer that a test has opened under it. ``queue`` and
+        ``bell`` replace Redis and Celery. Raises SettingsError.
         """
         settings = settings or load_settings(**({"redis_url": redis_url} if redis_url else {}))
         url = redis_url or settings.redis_url
         self._settings = settings
         self._closed = False
-        self._client = connect(url, timeout=settings.redis_timeout)
-        self._queue = queue or Lanes(
-            self._client,
-            prefix=settings.prefix,
-            timing=settings.timing(),
-            patience=settings.redis_patience,
-            durability=settings.required_durability(),
-        )
+        if url.startswith(memory.SCHEME):
+            queue, bell = queue or memory.find(url), bell or memory.Silence()
+        self._client: Redis | None = None
+        if queue is None:
+            self._client = connect(url, timeout=settings.redis_timeout)
+            queue = Lanes(
+                self._client,
+                prefix=settings.prefix,
+                timing=settings.timing(),
+                patience=settings.redis_patience,
+                durability=settings.required_durability(),
+            )
+        self._queue = queue
         self._accounts = follow_accounts(settings.accounts_file)
         self._vault = open_vault(settings.token_keys_file)
         self._app: Celery | None = None
@@ -141,6 +150,18 @@ class SignalProducer:
         Raises InvalidSignal, with nothing sent, when an argument beside the signals is bad; Interrupted
         (as QueueUnavailable or QueueUnusable) when Redis fails: it carries the receipts that are certain.
         What an iterator itself raises passes through; the full batches before it have then been sent.
+
+        A call whose answer is lost is repeated for SIGNALS_REDIS_PATIENCE under the same internal ids, which
+        enqueues nothing twice. Once it has raised, only a clientOrderId or idempotency key tells what was
+        taken already.
+
+        >>> from producers import MemoryProducer
+        >>> producer = MemoryProducer()  # takes the place of a SignalProducer in tests
+        >>> order = {"connectorName": "a", "connectorToken": "t", "action": "openLong", "fixed": "0.5"}
+        >>> [str(receipt.status) for receipt in producer.send([order, {**order, "fixd": "0.5"}])]
+        ['accepted', 'invalid']
+        >>> [str(producer.send(order, idempotency_key="42").status) for _ in range(2)]
+        ['accepted', 'duplicate']
         """
         terms = self.terms(max_age=max_age, dedup_window=dedup_window)
         drafts = drafts_of(signal, idempotency_key, terms.accounts and terms.accounts())
@@ -173,17 +194,24 @@ class SignalProducer:
         Sending the same drafts again is safe while their ids are remembered. Raises QueueUnavailable or
         QueueUnusable; the batch may then have been taken all the same.
         """
-        if self._closed:
-            raise RuntimeError("this SignalProducer is closed: make a new one")
-        prepared = [prepare(draft, terms) for draft in drafts]
-        valid = [item for item in prepared if isinstance(item, Prepared)]
-        receipts = iter(self._admit(valid, terms)) if valid else iter(())
-        return [next(receipts) if isinstance(item, Prepared) else refusal(item) for item in prepared]
+        return self.ready(drafts, terms)()
+
+    def admit_each(self, wishes: Sequence[tuple[Draft, Terms]]) -> list[Receipt]:
+        """As ``admit``, for drafts of several callers in one batch; ``Terms.in_order`` is not for these."""
+        return self._ready(wishes, in_order=False)()
+
+    def ready(self, drafts: Sequence[Draft], terms: Terms) -> Callable[[], list[Receipt]]:
+        """The first half of ``admit``: check a batch now, and send it when the answer is called.
+
+        So the next batch can be checked while Redis takes this one.
+        """
+        return self._ready([(draft, terms) for draft in drafts], in_order=terms.in_order)
 
     def close(self) -> None:
         """Give the connections back. Calling it again does nothing; sending afterwards is an error."""
         self._closed = True
-        self._client.close()
+        if self._client is not None:
+            self._client.close()
         if self._app is not None:
             self._app.close()
 
@@ -204,8 +232,22 @@ class SignalProducer:
                 raise interrupted(error, receipts) from error
         return receipts
 
-    def _admit(self, valid: Sequence[Prepared], terms: Terms) -> list[Receipt]:
-        answer = self._queue.admit([item.admission for item in valid], in_order=terms.in_order)
+    def _ready(self, wishes: Sequence[tuple[Draft, Terms]], *, in_order: bool) -> Callable[[], list[Receipt]]:
+        if self._closed:
+            raise RuntimeError("this SignalProducer is closed: make a new one")
+        prepared = [prepare(draft, terms) for draft, terms in wishes]
+
+        def send() -> list[Receipt]:
+            valid = [item for item in prepared if isinstance(item, Prepared)]
+            receipts = iter(self._admit(valid, in_order=in_order)) if valid else iter(())
+            return [next(receipts) if isinstance(item, Prepared) else refusal(item) for item in prepared]
+
+        return send
+
+    def _admit(self, valid: Sequence[Prepared], *, in_order: bool) -> list[Receipt]:
+        now = steady()
+        valid = [item.held(now) for item in valid]
+        answer = self._queue.admit([item.admission for item in valid], in_order=in_order)
         crash.here("admitted")
         if answer.rings:
             self._bell.ring(answer.rings)

@@ -24,7 +24,19 @@ class Status(StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of one signal. Never contains a connector token."""
+    """What became of one signal. Never contains a connector token.
+
+    >>> from producers import MemoryProducer
+    >>> order = {"connectorName": "a", "connectorToken": "t", "action": "buy", "clientOrderId": "7"}
+    >>> with MemoryProducer() as producer:
+    ...     first, again, other = producer.send([order, order, {**order, "fixed": "1"}])
+    >>> first.ok, first.id is not None
+    (True, True)
+    >>> again.ok, str(again.status), again.first_id == first.id
+    (True, 'duplicate', True)
+    >>> other.ok, str(other.status)
+    (False, 'conflict')
+    """
 
     status: Status
     id: str | None = None

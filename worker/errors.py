@@ -5,6 +5,7 @@
     ├── TokenMissing        nobody here knows an account's token; it may be known later
     ├── SettingsError       a setting is missing or wrong; nothing was started
     ├── QueueUnavailable    Redis did not answer in time; the call may be repeated
+    │   └── QueueUnreached      … and never got the call: it certainly had no effect
     └── QueueUnusable       Redis answers but must not be used (evicts keys, wrong version)
 
 No text of these errors ever contains a connector token or a Redis password.
@@ -31,6 +32,10 @@ class SettingsError(SignalsError):
 
 class QueueUnavailable(SignalsError):
     """Redis could not be reached, or did not answer within its time."""
+
+
+class QueueUnreached(QueueUnavailable):
+    """No try of the call reached a server that would have run it: it had no effect."""
 
 
 class QueueUnusable(SignalsError):

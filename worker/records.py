@@ -49,6 +49,8 @@ class Admission:
     idempotency_key: str | None = None
     key_window_ms: int | None = None
     """How long the idempotency key is remembered; None: as long as the order id, ``window_ms``."""
+    hold_ms: int | None = None
+    """Of the delay, how much only serves to sort the signals of several senders by their arrival."""
     drops: str | None = None
     """Which waiting signals it makes pointless; see ``worker.policy.drops``."""
     target: str | None = None

@@ -108,11 +108,12 @@ class _Connection(Connection):
         return super().ensure_connection(*arguments, **{**named, **pauses})  # type: ignore[no-untyped-call]
 
 
-def _write_no_file(*_: object, **__: object) -> None:
-    """Stands in for kombu's emergency dump: at every outage it would leave the rings in hand in a file."""
+def leave_no_files() -> None:
+    """Keep kombu from writing the rings in hand to a file at every outage; they are hints.
 
-
-setattr(base, "emergency_dump_state", _write_no_file)  # noqa: B010 - kombu does not say that it may be set
+    For all of the process, so only for one of our own: a producer is a guest in somebody else's.
+    """
+    setattr(base, "emergency_dump_state", lambda *_, **__: None)  # noqa: B010 - kombu does not know that it may be
 
 
 class CeleryBell:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.contract import Rules
@@ -139,6 +140,47 @@ class Settings(BaseSettings):
     )
     tail_length: int = Field(10_000, ge=100, description="Outcomes kept for `signal-worker tail`")
 
+    api_keys_file: str | None = Field(
+        None, description="YAML or JSON file of who may use the gateway's /v1 (docs/gateway.md)"
+    )
+    gateway_host: str = Field("127.0.0.1", description="Where the gateway listens")
+    gateway_port: int = Field(8080, ge=0, le=65_535, description="Its port; 0 picks a free one")
+    gateway_path_secret: SecretStr | None = Field(
+        None,
+        description="Last part of the webhook's path, known to its senders only; 16 or more of `A-Za-z0-9_-`",
+    )
+    gateway_open: bool = Field(
+        False, description="Take webhook signals without accounts file or path secret: anybody's"
+    )
+    gateway_sources: str = Field(
+        "",
+        description="Who may use the webhook: `tradingview`, addresses, CIDRs; comma-separated; empty: all",
+    )
+    gateway_proxies: str = Field(
+        "", description="Proxies (addresses, CIDRs) whose X-Forwarded-For is believed; comma-separated"
+    )
+    gateway_dedup_window: Seconds = Field(
+        60.0, description="How long the webhook knows a clientOrderId; TradingView repeats them"
+    )
+    gateway_order_window: Annotated[float, Field(ge=0, le=60)] = Field(
+        0.0,
+        description="Hold each signal so long, so that replicas' signals are sorted by arrival; 0: do not",
+    )
+    gateway_connector_rate: Rate = Field(
+        20.0, description="Webhook signals per second of one connector, per replica; 0: no limit"
+    )
+    gateway_deadline: Annotated[float, Field(ge=0.1, le=60)] = Field(
+        2.4, description="The gateway answers within this; TradingView waits 3 s"
+    )
+    gateway_read_timeout: Seconds = Field(
+        10.0, description="A request's head, and then its body, must be here within this"
+    )
+    gateway_body_limit: int = Field(1 << 20, ge=1024, le=1 << 26, description="Bytes of a request's body")
+    gateway_connections: int = Field(2000, ge=1, description="Connections the gateway holds; more are closed")
+    gateway_backlog: int = Field(
+        5000, ge=1, description="Signals that wait for Redis in the gateway; more are answered 503"
+    )
+
     metrics_host: str = Field("127.0.0.1", description="Where /metrics, /livez and /readyz listen")
     metrics_port: int = Field(9464, ge=0, le=65_535, description="Their port; 0 picks a free one")
     metrics_connectors: Annotated[str, Field(pattern=r"^(all|none|top:[1-9]\d{0,4})$")] = Field(
@@ -165,6 +207,11 @@ class Settings(BaseSettings):
         for name in ("rate", "connector_rate", "retry_rate"):
             if 0 < getattr(self, name) < LEAST_RATE:
                 raise ValueError(f"SIGNALS_{name.upper()}: must be 0 (no limit) or at least {LEAST_RATE:g}")
+        secret = self.gateway_path_secret
+        if secret is not None and not re.fullmatch(r"[A-Za-z0-9_-]{16,}", secret.get_secret_value()):
+            raise ValueError(
+                "SIGNALS_GATEWAY_PATH_SECRET: must be 16 or more of A-Za-z0-9_-; try `openssl rand -hex 16`"
+            )
         if self.keep < self.redis_patience + KEEP_MARGIN:
             raise ValueError(
                 f"SIGNALS_KEEP: {self.keep:g} s must be at least SIGNALS_REDIS_PATIENCE + {KEEP_MARGIN:g}"
@@ -275,7 +322,7 @@ def _explain(error: ValidationError) -> str:
     variable = name.upper() if name.upper().startswith(PREFIX) else PREFIX + name.upper()
     if first["type"] == "extra_forbidden":
         return f"{variable}: no such setting"
-    shown = "" if "url" in name else f" (got {str(first['input'])[:60]!r})"
+    shown = "" if "url" in name or "secret" in name else f" (got {str(first['input'])[:60]!r})"
     return f"{variable}: {message}{shown}"
 
 

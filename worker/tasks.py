@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from celery import Celery
 
 from worker.errors import QueueUnavailable
-from worker.rings import DRAIN, WAKE
+from worker.rings import DRAIN, WAKE, leave_no_files
 
 log = logging.getLogger(__name__)
 
@@ -25,5 +25,6 @@ def register(app: Celery, *, drain: Callable[[Sequence[str]], None], wake: Calla
         except QueueUnavailable as error:
             log.warning("wake-up missed, the sweep will repeat it", extra={"error": str(error)})
 
+    leave_no_files()
     app.task(on_ring, name=DRAIN)
     app.task(on_countdown, name=WAKE)

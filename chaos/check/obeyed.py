@@ -1,4 +1,4 @@
-"""After a pause has returned, nothing that it covers is posted until it is taken off."""
+"""What is paused is not posted until it is taken off, and what a person has dropped never is."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ _WAKING = 1.0
 
 
 def rules(case: Case) -> Iterator[Violation]:
+    yield from _dropped(case)
     for one in case.history.arrivals:
         record = case.records.get(one.id or "")
         if record is None:
@@ -31,6 +32,17 @@ def _disobeys(case: Case, one: Arrival, pause: Pause) -> bool:
         and deed.ended <= one.began < deed.ended + _WAKING
         for deed in case.history.deeds
     )
+
+
+def _dropped(case: Case) -> Iterator[Violation]:
+    for drop in case.history.drops:
+        record = case.records.get(drop.id)
+        if drop.status != "done" or record is None:
+            continue
+        late = any(one.began > drop.returned + case.limits.lateness for one in case.arrivals.get(drop.id, ()))
+        if record.outcome != "cancelled" or late:
+            text = f"a person was told that it is dropped; {'posted after that' if late else record.outcome}"
+            yield Violation("drop forgotten", text, record.id, record.connector)
 
 
 def _violation(one: Arrival, record: Record, pause: Pause) -> Violation:

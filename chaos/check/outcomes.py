@@ -20,6 +20,7 @@ OVERTAKES = {
     "positionSync": "positionSync",
 }
 """What must not be posted after what went before it in a pause."""
+BY_PERSON = "dropped by operator"
 NEVER_DROPPED = ("cancel", "cancelAll", "positionSync")
 
 
@@ -73,7 +74,9 @@ def _rejected(case: Case, _: Sent, record: Record) -> Iterator[Violation]:
 def _cancelled(case: Case, sent: Sent, record: Record) -> Iterator[Violation]:
     by = record.why.rpartition(" ")[2]
     dropper, cause = case.sent.get(by), case.records.get(by)
-    if dropper is None or cause is None:
+    if record.why == BY_PERSON:
+        meant = any(one.id == record.id and one.status in (None, "done") for one in case.history.drops)
+    elif dropper is None or cause is None:
         meant = False
     else:
         meant = drops(dropper, cause, sent, record) or _overtaken(case, dropper, cause, sent, record)

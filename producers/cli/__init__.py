@@ -9,6 +9,9 @@ from worker.commands import CONTEXT, LazyGroup, run
 _COMMANDS = {
     "send": "Send one signal, or those on standard input.",
     "load": "Send a file of signals (JSON lines or CSV), resumable.",
+    "lint": "Look for mistakes in messages, alert templates and Pine scripts.",
+    "gateway": "Take signals over HTTP.",
+    "new-key": "Make an API key for the gateway.",
 }
 
 

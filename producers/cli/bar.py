@@ -26,7 +26,8 @@ SHOWN = 20
 class Bar:
     """A watcher of ``producers.load.loader.Loader``. Never shows a line itself, because of its token."""
 
-    def __init__(self, console: Console | None = None) -> None:
+    def __init__(self, console: Console | None = None, *, endless: bool = False) -> None:
+        self._endless = endless
         self._console = console or Console(stderr=True, highlight=False)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -45,7 +46,9 @@ class Bar:
 
     def begun(self, progress: load.Progress) -> None:
         self.before = progress.counters.signals
-        self._progress.update(self._task, total=progress.identity.size, completed=progress.place.offset)
+        # What grows, or comes through a pipe, has no end to be shown.
+        total = None if self._endless else progress.identity.size
+        self._progress.update(self._task, total=total, completed=progress.place.offset)
         if progress.place.line:
             self._say(f"going on behind line {progress.place.line}")
 

@@ -16,14 +16,17 @@ import click
 from producers import SignalProducer
 from producers.cli.bar import Bar
 from producers.cli.options import as_json, output_option, terms_options
-from producers.cli.tables import print_summary
+from producers.cli.tables import print_summary, print_trial
 from producers.load.loader import Job, Loader
 from producers.load.progress import Progress
-from producers.load.source import FORMATS, format_of
+from producers.load.source import FORMATS, format_of, is_pipe, piped
+from producers.load.trial import Trial, try_out
+
+_GO_ON = ": run the same command to go on there"
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--format", "form", type=click.Choice(list(FORMATS)), help="Default: what the name ends in.")
 @click.option("--again", is_flag=True, help="Send the whole file anew, also what was sent before.")
 @click.option(
@@ -36,6 +39,11 @@ from producers.load.source import FORMATS, format_of
     type=click.Path(path_type=Path),
     help="Where to keep progress and rejected lines. Default: beside the file.",
 )
+@click.option(
+    "--follow", is_flag=True, help="Wait for what is added, until Ctrl-C or SIGTERM; also for pipes."
+)
+@click.option("--rate", type=click.FloatRange(min=0, min_open=True), help="Signals per second, at most.")
+@click.option("--dry-run", is_flag=True, help="Check everything and show what would happen; send nothing.")
 @terms_options
 @output_option
 def command(
@@ -44,6 +52,9 @@ def command(
     again: bool,
     unsure: Literal["send", "skip"] | None,
     state_dir: Path | None,
+    follow: bool,
+    rate: float | None,
+    dry_run: bool,
     max_age: float | None,
     dedup_window: float | None,
     output: str | None,
@@ -62,35 +73,70 @@ def command(
     Entries expire a minute after they are due, so load no more than the workers can post in that time, or
     allow more with --max-age.
 
+    With --follow, lines go out as soon as they are whole, and a growing file can be gone on with like any
+    other. A pipe (- or a FIFO) cannot: for it no progress is kept, and its lines sent again are sent anew.
+
     \b
     Examples:
       signal-producer load signals.jsonl
+      signal-producer load signals.jsonl --dry-run
+      signal-producer load signals.jsonl --rate 200
+      signal-producer load signals.jsonl --follow
+      tail -F strategy.log | jq -c .signal | signal-producer load - --follow --format jsonl
       signal-producer load rebalance.csv --max-age 600
       signal-producer load /config/signals.csv --state-dir /var/lib/signals --output json
     """
-    form = form or format_of(file)
-    if form is None:
-        raise click.UsageError(f"{file}: the name tells no format, so add --format jsonl or --format csv")
-    folder = state_dir or file.parent
     started = time.monotonic()
-    with SignalProducer() as producer, _asked_to_stop() as stop, Bar() as bar:
+    pipe = is_pipe(file)
+    form = form or format_of(file)
+    _check_usage(file, form, again=again or unsure is not None, follow=follow, dry_run=dry_run)
+    folder = state_dir or (Path() if pipe else file.parent)
+    name = "stdin" if str(file) == "-" else file.name
+    with SignalProducer() as producer, _asked_to_stop() as stop, Bar(endless=follow) as bar:
         job = Job(
             path=file,
-            format=form,
-            progress_path=folder / f"{file.name}.progress.json",
-            rejects_path=folder / f"{file.name}.rejected.jsonl",
+            format=form or "",
+            progress_path=folder / f"{name}.progress.json",
+            rejects_path=folder / f"{name}.rejected.jsonl",
             terms=producer.terms(max_age=max_age, dedup_window=dedup_window, in_order=True),
             again=again,
             unsure=unsure,
+            follow=follow,
+            rate=rate,
         )
-        progress = Loader(job, producer, bar, stop=stop).run()
-    handled = progress.counters.signals - bar.before
-    print_summary(_summary(job, progress, handled, time.monotonic() - started), machine=as_json(output))
-    if progress.state == "stopped":
-        click.echo(
-            f"stopped behind line {progress.place.line}: run the same command to go on there", err=True
+        outcome = (
+            try_out(file, job.format, job.terms, bar, stop=stop)
+            if dry_run
+            else _loaded(Loader(job, producer, bar, stop=stop), file, pipe=pipe)
         )
-    sys.exit(0 if progress.state == "done" and not progress.counters.refused else 1)
+    if isinstance(outcome, Trial):
+        print_trial(file, outcome, machine=as_json(output))
+        sys.exit(1 if outcome.refused else 0)
+    seconds = time.monotonic() - started
+    handled = outcome.counters.signals - bar.before
+    print_summary(_summary(job, outcome, handled, seconds), machine=as_json(output))
+    if outcome.state == "stopped":
+        click.echo(f"stopped behind line {outcome.place.line}{'' if pipe else _GO_ON}", err=True)
+    ended = outcome.state == "done" or follow
+    sys.exit(0 if ended and not outcome.counters.refused else 1)
+
+
+def _check_usage(file: Path, form: str | None, *, again: bool, follow: bool, dry_run: bool) -> None:
+    if is_pipe(file) and not follow:
+        raise click.UsageError(f"{file} is a pipe, of which no progress can be kept: add --follow")
+    if is_pipe(file) and again:
+        raise click.UsageError("--again and --unsure are for files: of a pipe no progress is kept")
+    if dry_run and follow:
+        raise click.UsageError("--dry-run reads a file to its end, so --follow does not go with it")
+    if form is None:
+        raise click.UsageError(f"{file}: the name tells no format, so add --format jsonl or --format csv")
+
+
+def _loaded(loader: Loader, file: Path, *, pipe: bool) -> Progress:
+    if not pipe:
+        return loader.run()
+    with piped(file) as descriptor:
+        return loader.run_pipe(descriptor)
 
 
 def _summary(job: Job, progress: Progress, handled: int, seconds: float) -> dict[str, object]:

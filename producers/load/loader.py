@@ -1,59 +1,36 @@
-"""Loads one file: reads, sends batch by batch, notes how far it came."""
+"""Loads one file or pipe: which run it is, where to begin, and how it ended."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import chain, islice
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Literal
 
-from producers.admission import Draft, Terms
-from producers.errors import Interrupted, LoadError, interrupted
+from producers.admission import Terms
+from producers.errors import LoadError
+from producers.load.growing import GrowingFile, Pipe, followed
+from producers.load.pace import Pace
 from producers.load.progress import Progress, go_on
-from producers.load.rejects import Reject, RejectsFile
-from producers.load.rows import Row
-from producers.load.source import FORMATS, identify, opened, require_text
+from producers.load.rejects import RejectsFile
+from producers.load.source import (
+    FORMATS,
+    HEAD_BYTES,
+    Identity,
+    has_grown,
+    identify,
+    opened,
+    require_line_end,
+    require_text,
+)
+from producers.load.work import Sender, Watcher, Work, cut
 from producers.producer import BATCH
-from producers.receipts import Receipt, Status
 from worker import crash
-from worker.errors import QueueUnavailable, QueueUnusable
 
-ROOM_PAUSE = 0.25
-"""Seconds between two looks whether there is room."""
-BATCH_BYTES = 4 << 20
-"""A batch ends when it holds so much, however few lines that are: bounds memory."""
-
-
-class Sender(Protocol):
-    """The part of ``SignalProducer`` that loading needs."""
-
-    def admit(self, drafts: list[Draft], terms: Terms) -> list[Receipt]: ...
-
-
-class Watcher(Protocol):
-    """Is told how a load goes."""
-
-    def begun(self, progress: Progress) -> None:
-        """About to read on from there."""
-        ...
-
-    def advanced(self, progress: Progress) -> None:
-        """A batch is done and noted."""
-        ...
-
-    def waiting(self, signals: int) -> None:
-        """So many of a batch have to wait, because too many of their connectors' signals do already."""
-        ...
-
-    def refused(self, reject: Reject) -> None:
-        """A line was set aside."""
-        ...
-
-    def warned(self, line: int, text: str) -> None:
-        """A line was taken that is probably not meant so."""
-        ...
+_GO_ON = "run the same command to go on there, nothing is sent twice"
+_LOST = "a pipe cannot be read again, so send what stood behind that line from where it came from"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +45,10 @@ class Job:
     terms: Terms
     again: bool = False
     unsure: Literal["send", "skip"] | None = None
+    follow: bool = False
+    """Wait for what is added to the file, until told to stop."""
+    rate: float | None = None
+    """Signals per second, at most."""
 
 
 class Loader:
@@ -99,30 +80,70 @@ class Loader:
         with opened(self._job.path) as file:
             require_text(file, self._job.path)
             progress, skip = self._start(file)
-            rejects = RejectsFile(self._job.rejects_path, progress.run, after=progress.place.line)
-            batches = _batches(FORMATS[self._job.format](file, progress.place))
+            work = self._work(progress, self._saving(file), _GO_ON)
             # A file that cannot be read at all must not leave traces: it will be mended and loaded anew.
-            first = list(islice(batches, 1))
+            first = list(islice(cut(FORMATS[self._job.format](file, progress.place), BATCH), 1))
             # The run's name must outlive us before anything is sent under it.
             progress.save(self._job.progress_path)
             crash.here("load-begun")
             self._watcher.begun(progress)
-            for batch in chain(first, batches):
-                progress = (
-                    self._skip(batch, progress, rejects) if skip else self._send(batch, progress, rejects)
-                )
-                skip = False
-                self._watcher.advanced(progress)
-                if self._stop():
-                    return self._saved(replace(progress, state="stopped"))
+            if skip and first:
+                progress = work.skip(first[0], progress)
+            if self._job.follow:
+                return self._follow(file, work, progress)
+            rows = FORMATS[self._job.format](file, progress.place)
+            progress, ended = work.send(cut(rows, work.pace.batch), progress)
+            if not ended:
+                return self._saved(replace(progress, state="stopped"))
             self._require_unchanged(file, progress)
             return self._saved(replace(progress, state="done"))
+
+    def run_pipe(self, descriptor: int) -> Progress:
+        """Load what comes through a pipe, until it ends (``done``) or it is told to stop (``stopped``).
+
+        Nothing is noted but the lines set aside, for nobody can go on with a pipe. Raises as ``run`` does.
+        """
+        now = self._clock()
+        progress = Progress(identity=Identity(0, 0, ""), window=self._job.terms.window, saved_at=now)
+        work = self._work(progress, lambda progress: progress, _LOST)
+        self._watcher.begun(progress)
+        rows = followed(FORMATS[self._job.format], Pipe(descriptor), progress.place)
+        progress, ended = work.send(cut(rows, work.pace.batch), progress)
+        return replace(progress, state="done" if ended else "stopped")
+
+    def _follow(self, file: BinaryIO, work: Work, progress: Progress) -> Progress:
+        grown = GrowingFile(file, self._job.path, self._sleep)
+        rows = followed(FORMATS[self._job.format], grown, progress.place)
+        progress, _ = work.send(cut(rows, work.pace.batch), progress)
+        if not grown.trouble:
+            return self._saved(replace(progress, state="stopped", identity=identify(file)))
+        self._saved(replace(progress, state="stopped"))
+        raise LoadError(grown.trouble)
+
+    def _work(self, progress: Progress, save: Callable[[Progress], Progress], going_on: str) -> Work:
+        job = self._job
+        return Work(
+            sender=self._sender,
+            watcher=self._watcher,
+            terms=job.terms,
+            rejects=RejectsFile(job.rejects_path, progress.run, after=progress.place.line),
+            pace=Pace(job.rate, BATCH, sleep=self._sleep),
+            save=save,
+            going_on=going_on,
+            stop=self._stop,
+            sleep=self._sleep,
+        )
 
     def _start(self, file: BinaryIO) -> tuple[Progress, bool]:
         """The run to work on, and whether its first batch is to be skipped."""
         job, now = self._job, self._clock()
         identity = identify(file)
         previous = None if job.again else Progress.read(job.progress_path)
+        if job.follow and previous is not None and has_grown(file, previous.identity, previous.place):
+            require_line_end(file, job.path, previous.place)
+            # What was added since is what it is followed for.
+            state = "stopped" if previous.state == "done" else previous.state
+            previous = replace(previous, identity=identity, state=state)
         known = go_on(previous, identity, name=str(job.path), now=now, unsure=job.unsure)
         if known is None:
             return Progress(identity=identity, window=job.terms.window, saved_at=now), False
@@ -132,52 +153,14 @@ class Loader:
         skip = job.unsure == "skip" and known.forgotten(now)
         return replace(known, window=min(known.window, job.terms.window)), skip
 
-    def _send(self, batch: list[Row], progress: Progress, rejects: RejectsFile) -> Progress:
-        drafts = [Draft(row.source, progress.key(row.line), progress.id(row.line)) for row in batch]
-        try:
-            receipts = self._admit(drafts, progress)
-        except (QueueUnavailable, QueueUnusable) as error:
-            raise _resumable(error, progress) from error
-        crash.here("load-taken")
-        refused = [
-            Reject(row, receipt.status.value, receipt.error or "")
-            for row, receipt in zip(batch, receipts, strict=True)
-            if not receipt.ok
-        ]
-        self._set_aside(refused, rejects)
-        crash.here("load-set-aside")
-        for row, receipt in zip(batch, receipts, strict=True):
-            for text in receipt.warnings if receipt.ok else ():
-                self._watcher.warned(row.line, text)
-        counters = progress.counters.with_receipts(receipts)
-        return self._saved(replace(progress, place=batch[-1].end, counters=counters))
+    def _saving(self, file: BinaryIO) -> Callable[[Progress], Progress]:
+        def save(progress: Progress) -> Progress:
+            # A followed file is known again by its beginning, of which there may have been little at first.
+            if self._job.follow and progress.identity.size < HEAD_BYTES:
+                progress = replace(progress, identity=identify(file))
+            return self._saved(progress)
 
-    def _admit(self, drafts: list[Draft], progress: Progress) -> list[Receipt]:
-        """Receipts for all; those for which there is no room are sent again until there is."""
-        receipts = self._sender.admit(drafts, self._job.terms)
-        while full := [place for place, one in enumerate(receipts) if one.status is Status.FULL]:
-            self._watcher.waiting(len(full))
-            if self._stop():
-                raise LoadError(
-                    f"stopped behind line {progress.place.line}, waiting for room:"
-                    " run the same command to go on there, nothing is sent twice"
-                )
-            self._sleep(ROOM_PAUSE)
-            again = self._sender.admit([drafts[place] for place in full], self._job.terms)
-            for place, receipt in zip(full, again, strict=True):
-                receipts[place] = receipt
-        return receipts
-
-    def _skip(self, batch: list[Row], progress: Progress, rejects: RejectsFile) -> Progress:
-        why = "may have been taken already: look at the queue before you send it again"
-        self._set_aside([Reject(row, "unsure", why) for row in batch], rejects)
-        counters = replace(progress.counters, unsure=progress.counters.unsure + len(batch))
-        return self._saved(replace(progress, place=batch[-1].end, counters=counters))
-
-    def _set_aside(self, refused: list[Reject], rejects: RejectsFile) -> None:
-        rejects.append(refused)
-        for reject in refused:
-            self._watcher.refused(reject)
+        return save
 
     def _saved(self, progress: Progress) -> Progress:
         progress = replace(progress, window=self._job.terms.window, saved_at=self._clock())
@@ -190,26 +173,3 @@ class Loader:
                 f"{self._job.path} changed while it was loaded: what stood there up to line"
                 f" {progress.place.line} was sent, so check that; put further signals into a new file"
             )
-
-
-def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
-    """Cut the rows into batches, at the same places whenever reading starts at the same place."""
-    batch: list[Row] = []
-    size = 0
-    for row in rows:
-        batch.append(row)
-        size += len(row.raw)
-        if len(batch) == BATCH or size >= BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
-
-
-def _resumable(error: QueueUnavailable | QueueUnusable, progress: Progress) -> Interrupted:
-    reason = " ".join(str(error).split()).rstrip(".")
-    text = (
-        f"{reason}; stopped behind line {progress.place.line}:"
-        " run the same command to go on there, nothing is sent twice"
-    )
-    return type(interrupted(error, ()))(text)

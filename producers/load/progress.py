@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -77,7 +79,11 @@ class Progress:
 
     def id(self, line: int) -> str:
         """Name of that signal: the same in every attempt of this run."""
-        return uuid.uuid5(uuid.UUID(self.run), str(line)).hex
+        # What uuid.uuid5 gives, in a third of the time: it is asked for each line.
+        digest = hashlib.sha1(_seed(self.run) + b"%d" % line, usedforsecurity=False).digest()
+        return (
+            digest[:6] + bytes((digest[6] & 0x0F | 0x50, digest[7], digest[8] & 0x3F | 0x80)) + digest[9:16]
+        ).hex()
 
     def save(self, path: Path) -> None:
         """Replace the file whole, so that a crash leaves the old or the new. Raises LoadError."""
@@ -123,6 +129,11 @@ class Progress:
         return cls(**{**data, **built})
 
 
+@lru_cache(maxsize=2)
+def _seed(run: str) -> bytes:
+    return uuid.UUID(run).bytes
+
+
 def go_on(
     previous: Progress | None,
     identity: Identity,
@@ -136,8 +147,8 @@ def go_on(
         return None
     if previous.identity != identity:
         raise LoadError(
-            f"{name} has changed since its load began: put new signals into a new file,"
-            " or send the whole file anew with --again"
+            f"{name} has changed since its load began: put new signals into a new file, go on with what was"
+            " added by --follow, or send the whole file anew with --again"
         )
     if previous.state == "done":
         raise LoadError(

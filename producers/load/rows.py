@@ -69,6 +69,8 @@ class _Feed:
 
     def __init__(self, file: BinaryIO, start: Place) -> None:
         self.lines = Lines(file, start)
+        self.growing = getattr(file, "growing", False)
+        """A row that does not end may do so later."""
         self._taken: list[bytes] = []
         self._size = 0
         # strict: a row that ends in the middle of a quoted cell must not pass for a whole one.
@@ -122,6 +124,9 @@ def _next_cells(feed: _Feed) -> list[str] | InvalidSignal | None:
     except (csv.Error, _TooLong) as error:
         if isinstance(error, csv.Error) and not feed.ended:
             return InvalidSignal(f"the row is not valid CSV: {error}")
+        if feed.ended and feed.growing:
+            feed.lines.seek(start)
+            return None
         # The lines behind a stray quote are whole rows of their own: only the first one is bad.
         feed.only_first_line(start)
         return InvalidSignal("the row has a quote that is never closed")

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from producers.errors import LoadError
-from producers.load.lines import BOM
+from producers.load.lines import BOM, Place
 from producers.load.rows import Reader, read_csv, read_json_lines
 
 HEAD_BYTES = 65_536
@@ -51,12 +51,51 @@ def opened(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+def is_pipe(path: Path) -> bool:
+    """Whether ``path`` is ``-``, or something through which bytes come once."""
+    return str(path) == "-" or path.is_fifo()
+
+
+@contextmanager
+def piped(path: Path) -> Iterator[int]:
+    """The descriptor of a pipe. Opening a FIFO waits for no writer. Raises LoadError."""
+    if str(path) == "-":
+        yield 0
+        return
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError as error:
+        raise LoadError(f"{path} cannot be read: {error.strerror}") from None
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def identify(file: BinaryIO) -> Identity:
     """Look at the file as it is now."""
     found = os.fstat(file.fileno())
-    file.seek(0)
-    head = hashlib.sha256(file.read(HEAD_BYTES)).hexdigest()
+    # Not by reading on: somebody may be in the middle of the file.
+    head = hashlib.sha256(os.pread(file.fileno(), min(HEAD_BYTES, found.st_size), 0)).hexdigest()
     return Identity(found.st_size, found.st_mtime_ns, head)
+
+
+def has_grown(file: BinaryIO, before: Identity, place: Place) -> bool:
+    """Whether the file is the one it was, with nothing but more behind it."""
+    file.seek(0)
+    head = file.read(min(HEAD_BYTES, before.size))
+    reached = os.fstat(file.fileno()).st_size >= max(before.size, place.offset)
+    return reached and hashlib.sha256(head).hexdigest() == before.sha256
+
+
+def require_line_end(file: BinaryIO, path: Path, place: Place) -> None:
+    """Refuse to go on in the middle of a line. Raises LoadError."""
+    file.seek(max(0, place.offset - 1))
+    if place.offset and file.read(1) != b"\n":
+        raise LoadError(
+            f"{path} did not end with a line break when it was loaded, so where its next signal begins is not"
+            " known: put new signals into a new file"
+        )
 
 
 def require_text(file: BinaryIO, path: Path) -> None:

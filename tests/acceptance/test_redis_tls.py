@@ -69,8 +69,9 @@ def run(url: str, *words: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def test_everything_over_tls(place: str, folder: Path, workers: Workers, prefix: str) -> None:
-    url = f"rediss://:p%40ss@{place}/2?ssl_ca_certs={folder / 'ca.pem'}"
+@pytest.mark.parametrize("verify", ["", "&ssl_cert_reqs=CERT_REQUIRED"])
+def test_everything_over_tls(place: str, folder: Path, workers: Workers, prefix: str, verify: str) -> None:
+    url = f"rediss://:p%40ss@{place}/2?ssl_ca_certs={folder / 'ca.pem'}{verify}"
     with (
         PaperServer() as paper,
         connect(url) as client,

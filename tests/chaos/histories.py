@@ -9,7 +9,7 @@ from typing import Any
 
 from chaos.check.books import HOLDS_ITS_ID
 from chaos.check.outcomes import DEAD, SILENT
-from chaos.history import Arrival, Books, Deed, Ending, Exit, History, Pause, Record, Sent, claims_of
+from chaos.history import Arrival, Books, Deed, Drop, Ending, Exit, History, Pause, Record, Sent, claims_of
 
 START = 1_000_000
 """Seconds; the run takes a minute from here."""
@@ -24,6 +24,7 @@ class World:
     arrivals: list[Arrival] = field(default_factory=list)
     deeds: list[Deed] = field(default_factory=list)
     pauses: list[Pause] = field(default_factory=list)
+    drops: list[Drop] = field(default_factory=list)
     exits: list[Exit] = field(default_factory=list)
     sick: list[str] = field(default_factory=list)
     leaks: list[str] = field(default_factory=list)
@@ -117,6 +118,7 @@ class World:
             endings=tuple(self._endings() if self.endings is None else self.endings),
             deeds=tuple(self.deeds),
             pauses=tuple(self.pauses),
+            drops=tuple(self.drops),
             exits=tuple(self.exits),
             books=replace(self._books(), **self.books),
             sick=tuple(self.sick),
@@ -179,6 +181,12 @@ def good() -> World:
     world.signal("found", at=30, kind="full", action="closeShort", ended=40)
     world.arrival("found", 30.1)
     world.refusal("unheard", at=31, status=None)
+    why = "dropped by operator"
+    world.signal("unwanted", at=41, delay=5.0, outcome="cancelled", ended=42, attempts=0, why=why)
+    world.drops = [
+        Drop("unwanted", START + 41.9, START + 42.1, "done"),
+        Drop("plain", START + 42.2, START + 42.3, "gone"),
+    ]
     world.exits = [
         Exit("pod-0-1", -9, "kill", at=START + 20.5),
         Exit("pod-0-2", 1, None, was_ready=False),

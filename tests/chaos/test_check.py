@@ -83,6 +83,11 @@ def drop_overtaken(world: World) -> None:
     world.arrival("close", 33.3)
 
 
+def post_what_a_person_dropped(world: World) -> None:
+    world.record("unwanted", outcome="accepted", why="", ended_ms=1_000_046_500, attempts=1)
+    world.arrival("unwanted", 46.2)
+
+
 def swap_two(world: World) -> None:
     world.arrive(1, began=START + 3.7, ended=START + 3.8)
 
@@ -193,6 +198,11 @@ BREAKS: dict[str, tuple[Break, str, str | None]] = {
         "cancelled by nobody",
         "dropped",
     ),
+    "dropped by a person who was told that it was too late": (
+        lambda w: w.drops.append(replace(w.drops.pop(0), status="sending")),
+        "cancelled by nobody",
+        "unwanted",
+    ),
     "expired before its time": (
         lambda w: w.record("late", expires_ms=None) or w.send("late", max_age=None),
         "expired too soon",
@@ -263,6 +273,12 @@ BREAKS: dict[str, tuple[Break, str, str | None]] = {
         lambda w: hold(w, "entries", 20.0, 21.0),
         "disobeyed",
         "elsewhere",
+    ),
+    "posted although a person has dropped it": (post_what_a_person_dropped, "drop forgotten", "unwanted"),
+    "tried although a person has dropped it": (
+        lambda w: (w.arrival("unwanted", 46.1, 503), w.record("unwanted", attempts=1)),
+        "drop forgotten",
+        "unwanted",
     ),
     # never early, never stale
     "posted before it is due": (
@@ -378,6 +394,7 @@ EXCUSES: dict[str, Break] = {
         w.deeds.append(Deed("suspend worker", "pod-1", START + 18, START + 20.2)),
     ),
     "an answer that came after all": answer_late,
+    "a person gave up, but it was dropped": lambda w: w.drops.append(replace(w.drops.pop(0), status=None)),
     "a cancel of all comes while one is in flight": lambda w: (
         w.signal("all", at=30.05, kind="cancel", action="cancelAll", drops="all"),
         w.arrival("all", 31),

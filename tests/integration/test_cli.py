@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 import redis
 from click.testing import CliRunner, Result
-from ledger_filling import HOSTILE_NAMES, TOKEN, Ledger, note
 
 from demo.stack import cli
+from tests.integration.ledger_filling import HOSTILE_NAMES, TOKEN, Ledger, note
 from worker.cli import group
 from worker.lanes import Outcome
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 import redis
 from click.testing import CliRunner, Result
-from ledger_filling import Ledger
 
+from tests.integration.ledger_filling import Ledger
 from worker.cli import group
 from worker.lanes import Outcome, Settlement
 

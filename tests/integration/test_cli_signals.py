@@ -8,8 +8,8 @@ from collections.abc import Callable
 import pytest
 import redis
 from click.testing import CliRunner, Result
-from ledger_filling import HOSTILE_NAMES, TOKEN, Ledger, note
 
+from tests.integration.ledger_filling import HOSTILE_NAMES, TOKEN, Ledger, note
 from worker.cli import group
 from worker.errors import SignalsError
 from worker.lanes import Deferral, Outcome

@@ -118,6 +118,32 @@ def test_the_next_head_is_not_handed_out_and_the_outcome_is_kept(
     assert desk.record(one.id)["outcome"] == "accepted"
 
 
+@pytest.mark.parametrize("call", ["settle", "drop", "pause"])
+def test_who_asks_again_on_another_connection_is_told_no_sooner(
+    desk: Desk, stuck: Callable[[bool], None], disk: Server, prefix: str, call: str
+) -> None:
+    one, two = signal(), signal("other")
+    desk.admit(one, two)
+    head = desk.head()
+    assert head is not None
+    calls: dict[str, Callable[[Lanes], object]] = {
+        "settle": lambda lanes: lanes.settle([Settlement(head, Outcome.ACCEPTED)]).results,
+        "drop": lambda lanes: lanes.drop([two.id], by="ann").results,
+        "pause": lambda lanes: lanes.pause(["all"], label="person", by="ann").in_flight,
+    }
+    ask = calls[call]
+    stuck(True)
+    with pytest.raises(QueueUnavailable, match="not on its disk within 200 ms"):
+        ask(desk.lanes)
+    # when: all is written already, and this connection has nothing to wait for but what others wrote
+    with connect(disk.url) as other:
+        lanes = Lanes(other, prefix=prefix, timing=Timing(), durability=FSYNC, patience=1.0)
+        with pytest.raises(QueueUnavailable):
+            ask(lanes)
+        stuck(False)
+        ask(lanes)
+
+
 def level(settings: Settings) -> dict[str, str]:
     return {one.subject: one.level for one in examine(settings)}
 

@@ -7,9 +7,9 @@ from itertools import islice
 from pathlib import Path
 
 import redis
-from ledger_filling import Ledger
 
 from demo.stack import Server, eventually
+from tests.integration.ledger_filling import Ledger
 from worker.lanes import Outcome
 from worker.lanes.feed import START, Feed
 from worker.lanes.redis import connect

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -31,6 +31,7 @@ from worker.lanes.redis import connect
 
 CONNECTORS = ("a", "b:c", "b")
 ORDER_IDS = ("1", "c:1", "2")
+KEYS = (None, None, "k", "c:1")
 ENDS = (Outcome.ACCEPTED, Outcome.REJECTED, Outcome.UNSENT, Outcome.UNKNOWN, Outcome.INVALID)
 FREES = {"rejected", "unsent", "invalid", "expired", "cancelled", "discarded"}
 
@@ -46,6 +47,7 @@ class Known:
     """Times its head was handed out to be sent, less those that were given back."""
     outcomes: list[str] = field(default_factory=list)
     accepted_by_person: bool = False
+    released: bool = False
 
 
 class QueueMachine(RuleBasedStateMachine):
@@ -79,14 +81,22 @@ class QueueMachine(RuleBasedStateMachine):
         connector=st.sampled_from(CONNECTORS),
         kind=st.sampled_from(("entry", "full", "cancel", "cancelAll")),
         order_id=st.none() | st.sampled_from(ORDER_IDS),
+        key=st.sampled_from(KEYS),
         delay=st.sampled_from((0, 0, 0, 3, 60_000)),
         age=st.sampled_from((None, None, 4)),
         again=st.booleans(),
     )
     def admit(
-        self, connector: str, kind: str, order_id: str | None, delay: int, age: int | None, again: bool
+        self,
+        connector: str,
+        kind: str,
+        order_id: str | None,
+        key: str | None,
+        delay: int,
+        age: int | None,
+        again: bool,
     ) -> None:
-        one = self._admission(connector, kind, order_id, delay, age)
+        one = replace(self._admission(connector, kind, order_id, delay, age), idempotency_key=key)
         answer = self.lanes.admit([one])
         if again:  # the reply was lost, and meanwhile nobody did anything
             assert self.lanes.admit([one]).results == answer.results
@@ -98,7 +108,8 @@ class QueueMachine(RuleBasedStateMachine):
             assert lane + self.client.zcard(f"{self.prefix}later:{connector}") >= 6
         else:
             first = self.known[str(result.first_id)]
-            assert first.admission.order_id == order_id
+            by_order = one.order_id is not None and first.admission.order_id == one.order_id
+            assert by_order or (first.admission.idempotency_key == key is not None and not first.released)
             assert first.admission.connector == connector
         self._note(answer.ended)
 
@@ -234,6 +245,13 @@ class QueueMachine(RuleBasedStateMachine):
             self.known[chosen].accepted_by_person = act == "accept"
         self._note(answer.ended)
 
+    @rule(picks=st.lists(st.integers(0, 100), min_size=1, max_size=3))
+    def release(self, picks: list[int]) -> None:
+        ids = [list(self.known)[pick % len(self.known)] for pick in picks if self.known]
+        self.lanes.release([*ids, "nobody"])
+        for signal_id in ids:
+            self.known[signal_id].released = True
+
     @rule(picks=st.lists(st.integers(0, 100), min_size=1, max_size=3), again=st.booleans())
     def drop(self, picks: list[int], again: bool) -> None:
         if not self.known:
@@ -358,14 +376,15 @@ class QueueMachine(RuleBasedStateMachine):
     def ids_are_held_exactly_as_long_as_an_order_may_exist(self) -> None:
         for known in self.known.values():
             one = known.admission
-            if one.order_id is None:
-                continue
-            key = f"{self.prefix}claim:order:{len(one.connector)}:{one.connector}:{one.order_id}"
-            held = (self.client.get(key) or b"").decode().split(" ")[0]
-            if set(known.outcomes) & FREES:
-                assert held != one.id
-            elif not known.accepted_by_person:  # whose freed id another may have used before
-                assert held == one.id
+            for kind, name in (("order", one.order_id), ("key", one.idempotency_key)):
+                if name is None:
+                    continue
+                key = f"{self.prefix}claim:{kind}:{len(one.connector)}:{one.connector}:{name}"
+                held = (self.client.get(key) or b"").decode().split(" ")[0]
+                if set(known.outcomes) & FREES or (kind == "key" and known.released):
+                    assert held != one.id
+                elif not known.accepted_by_person:  # whose freed id another may have used before
+                    assert held == one.id
 
 
 def test_queue_machine() -> None:

@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 import redis
 
-from demo.stack import cli, eventually, free_port
+from chaos.wire import Wire
+from demo.stack import Server, cli, eventually, free_port
 from producers import QueueUnavailable, SignalProducer
 from worker.lanes import Lanes, Outcome, Settlement
 from worker.lanes.keys import RING_QUEUE, WAKE_QUEUE
@@ -175,6 +176,29 @@ def test_a_server_that_never_answers_is_given_up_on(prefix: str) -> None:
             with pytest.raises(QueueUnavailable, match="does not answer"):
                 producer.send(order())
             assert time.monotonic() - started < 3
+
+
+def test_a_lost_answer_doubles_nothing_even_without_ids(
+    server: Server, client: redis.Redis, prefix: str
+) -> None:
+    nameless = order()
+    del nameless["clientOrderId"]
+    with Wire(server.port) as wire:
+        url = f"redis://127.0.0.1:{wire.port}/0"
+        settings = load_settings(redis_url=url, prefix=prefix, redis_timeout=0.5, redis_patience=60)
+        with SignalProducer(settings=settings, bell=NoBell()) as producer:
+            wire.loses, receipts = 0.1, []
+            while wire.lost < 10:
+                receipts.append(producer.send(nameless))
+    assert {receipt.status for receipt in receipts} == {"accepted"}
+    assert len({receipt.id for receipt in receipts}) == client.llen(f"{prefix}lane:alpha") == len(receipts)
+
+
+class NoBell:
+    def ring(self, lanes: object) -> tuple[str, ...]:
+        return ()
+
+    def wake(self, slots_ms: object, now_ms: int) -> None: ...
 
 
 def test_an_accepted_signal_needs_no_ring(

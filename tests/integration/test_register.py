@@ -6,8 +6,8 @@ import json
 
 import pytest
 import redis
-from ledger_filling import HOSTILE_NAMES, TOKEN, Ledger, note
 
+from tests.integration.ledger_filling import HOSTILE_NAMES, TOKEN, Ledger, note
 from worker.errors import QueueUnavailable, QueueUnusable
 from worker.lanes import Outcome
 from worker.lanes.redis import connect
@@ -97,6 +97,19 @@ class TestLanes:
         assert third.until_ms > register.now_ms()
         assert [lane.connector for lane in register.lanes(2)] == ["first", "second"]
         assert register.lanes(0) == []
+
+    def test_one_lane(self, ledger: Ledger, register: Register) -> None:
+        waiting = ledger.admit("acct")
+        ledger.admit("acct", delay_ms=9000)
+        ledger.admit("later", delay_ms=9000)
+        ledger.client.set(ledger.key("lane:spoilt"), "not a list")
+        lane, later = register.lane("acct"), register.lane("later")
+        assert lane == register.lanes(1)[0]
+        assert lane.head == waiting
+        assert later is not None
+        assert (later.state, later.waiting, later.delayed, later.due_ms) == ("delayed", 0, 1, None)
+        assert register.lane("nobody") is None
+        assert register.lane("spoilt") is None
 
     def test_broken_lanes_are_shown_as_far_as_they_go(self, ledger: Ledger, register: Register) -> None:
         ledger.client.zadd(ledger.key("lanes"), {"empty": 1, b"\xff\xfe": 2, "string": float("inf")})

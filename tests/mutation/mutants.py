@@ -16,6 +16,7 @@ HANDLING = "tests/unit/test_handling.py"
 DISPATCH = "tests/unit/test_dispatch.py"
 DELIVERY = "tests/integration/test_delivery.py"
 POLICY = "tests/unit/test_policy.py"
+REDELIVERY = "tests/gateway/test_redelivery.py"
 LUA = "worker/lanes/lua"
 
 
@@ -104,8 +105,8 @@ MUTANTS = [
         "ids are not claimed",
         1,
         f"{LUA}/admit.lua",
-        "do call('SET', claim, item.id .. ' ' .. item.print) end",
-        "do end",
+        "texts[count + 1], texts[count + 2], count = claim, rec.id .. ' ' .. rec.print, count + 2",
+        "",
         (f"{LANES}::TestAdmit::test_same_id_same_fields_is_a_duplicate_and_told_of_the_first",),
     ),
     Mutant(
@@ -131,6 +132,14 @@ MUTANTS = [
         "return reply, durability.met(waited)",
         "return reply, True",
         (f"{DURABILITY}::test_no_head_is_handed_out",),
+    ),
+    Mutant(
+        "a repeated call is told too soon that it is durable",
+        1,
+        f"{LUA}/common.lua",
+        "if A.durable then",
+        "if false then",
+        (f"{DURABILITY}::test_who_asks_again_on_another_connection_is_told_no_sooner",),
     ),
     Mutant(
         "an orphan is handed back to be sent again",
@@ -259,8 +268,8 @@ MUTANTS = [
         "a delayed signal joins its lane at once",
         4,
         f"{LUA}/admit.lua",
-        "if rec.state == 'delayed' then delay(rec) else join(rec) end",
-        "join(rec)",
+        "if item.state == 'delayed' then delay(item) else join(item) end",
+        "join(item)",
         (f"{LANES}::TestCalendar::test_never_before_its_time_and_in_order_of_due_time",),
     ),
     Mutant(
@@ -466,5 +475,57 @@ MUTANTS = [
         " and (rec.unknowns or 0) == 0",
         "",
         (f"{DROP}::TestDrop::test_what_may_have_been_taken_is_not_hidden",),
+    ),
+    Mutant(
+        "a text is forgotten although its answer may not have arrived",
+        1,
+        "producers/gateway/webhook.py",
+        "if gone or steady() - arrived > IN_TIME:",
+        "if False:",
+        (f"{REDELIVERY}::test_an_answer_that_nobody_waited_for_leaves_the_text_known",),
+    ),
+    Mutant(
+        "an order without an id is not known by its text",
+        1,
+        "producers/gateway/webhook.py",
+        "by_text = given is None and _is_nameless_order(signal)",
+        "by_text = False",
+        (f"{REDELIVERY}::test_the_answer_of_redis_is_lost",),
+    ),
+    Mutant(
+        "what may have been taken is told to be not taken",
+        8,
+        "worker/lanes/redis.py",
+        "                if not had_no_effect(error):\n",
+        "                if False:\n",
+        (f"{REDELIVERY}::test_what_is_not_known_is_a_504_and_safe_to_repeat",),
+    ),
+    Mutant(
+        "an asyncio send that was overtaken by its patience is called not sent",
+        8,
+        "producers/aio.py",
+        "if len(withdrawn) == len(works):",
+        "if True:",
+        (
+            "tests/unit/producers/test_aio.py::TestBounds::test_what_has_not_begun_in_time_was_certainly_not_sent",
+        ),
+    ),
+    Mutant(
+        "held signals are taken in the order of their admission",
+        3,
+        f"{LUA}/lanes.lua",
+        "return rec.held < by.held end",
+        "return rec.seq < by.seq end",
+        (
+            "tests/integration/test_lanes_hold.py::test_a_close_that_came_first_goes_first_and_spares_the_open",
+        ),
+    ),
+    Mutant(
+        "whoever has a token may speak for any account",
+        6,
+        "producers/gateway/recipients.py",
+        "if known is None or not fits:",
+        "if known is None:",
+        ("tests/gateway/test_access.py::test_the_webhook_goes_by_tokens",),
     ),
 ]

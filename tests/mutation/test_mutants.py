@@ -19,7 +19,7 @@ import pytest
 from tests.mutation.mutants import MUTANTS, PROMISES, Mutant
 
 ROOT = Path(__file__).resolve().parents[2]
-NEEDED = ("worker", "producers", "demo", "tests", "docs", "pyproject.toml")
+NEEDED = ("worker", "producers", "demo", "chaos", "tests", "docs", "pyproject.toml")
 FAILED = 1
 """Pytest's exit code for tests that failed; 2 to 5 mean that they could not even be run."""
 

@@ -29,6 +29,16 @@ def test_tls() -> None:
     }
 
 
+@pytest.mark.parametrize("verify", ["required", "CERT_REQUIRED"])
+def test_certificates_as_celery_spells_it(verify: str) -> None:
+    assert parse(f"rediss://host?ssl_cert_reqs={verify}").tls == {"ssl_cert_reqs": "required"}
+
+
+def test_a_broker_url_of_celery() -> None:
+    assert (parse("redis://host:7000//").hosts, parse("redis://host//").db) == ((("host", 7000),), 0)
+    assert parse("redis://host/3/?password=x/").login == {"password": "x/"}
+
+
 def test_sentinels() -> None:
     found = parse("sentinel://ann:pw@one,two:7000,[::1]:7001/trading/4?sentinel_password=w%3Ax")
     assert found.hosts == (("one", 26379), ("two", 7000), ("::1", 7001))
@@ -54,6 +64,11 @@ def test_sentinels() -> None:
         ("redis://one?ssl_ca_certs=x", "ssl_ca_certs is for rediss:// (TLS)"),
         ("redis://one?sentinel_password=secret", "there is no option 'sentinel_password'"),
         ("redis://one?retry_on_timeout=true", "there is no option 'retry_on_timeout'"),
+        ("memory://tests", "memory:// is for tests of code that sends"),
+        ("sentinel://:secret@one:1;sentinel://:secret@two:2", "sentinel://host1:26379,host2:26379/<name of"),
+        ("redis://one/0;redis://two/0", "a list for Celery"),
+        ("sentinel://one:26379/0", "the name of the primary is missing"),
+        ("rediss://one?ssl_cert_reqs=maybe", "ssl_cert_reqs must be required, optional or none"),
         ("cluster://one", "must start with redis://, rediss://, sentinel:// or sentinels://"),
     ],
 )

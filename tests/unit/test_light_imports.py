@@ -30,3 +30,20 @@ def test_producers_are_light() -> None:
 def test_the_command_line_is_light() -> None:
     loaded = loaded_by("worker.cli")
     assert loaded & {"celery", "redis", "requests", "prometheus_client", "pydantic"} == set()
+
+
+@pytest.mark.parametrize(
+    "module", ["producers", "producers.cli", "producers.cli.gateway", "producers.cli.new_key"]
+)
+def test_only_the_gateway_needs_its_extra(module: str) -> None:
+    assert loaded_by(module) & {"fastapi", "starlette", "uvicorn", "httptools", "uvloop"} == set()
+
+
+def test_without_the_extra_it_is_said_which() -> None:
+    code = "import sys; sys.modules['uvicorn'] = None; from producers.cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "gateway"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'signal-dispatch[gateway]'" in done.stderr

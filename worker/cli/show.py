@@ -74,7 +74,8 @@ def _print(trace: Trace, now_ms: int, out: Console) -> None:
     heading = Table.grid(padding=(0, 1))
     level = "bad" if signal.in_doubt else "warn" if signal.state == "dead" else "ok"
     heading.add_row(mark(level, out), Text.assemble(cell(signal.id, "bold"), "  ", standing(signal)))
-    heading.add_row("", Text(_meaning(signal)))
+    if meaning := _meaning(signal):
+        heading.add_row("", Text(meaning))
     out.print(heading)
     out.print(facts(signal, now_ms))
     if trace.history:

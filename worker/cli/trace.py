@@ -48,9 +48,10 @@ def attempts(history: tuple[AttemptView, ...]) -> Table:
     )
     for attempt in history:
         table.add_row(
-            "?" if attempt.attempt is None else str(attempt.attempt),
+            # What a person did is no attempt.
+            "" if attempt.attempt is None else str(attempt.attempt),
             moment(attempt.at_ms),
-            age(attempt.ms),
+            "" if attempt.ms is None else age(attempt.ms),
             cell(attempt.verdict, OUTCOME_STYLES.get(attempt.verdict, "")),
             cell(attempt.why),
         )

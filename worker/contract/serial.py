@@ -5,9 +5,9 @@ Written by hand from the decimals' own texts, because a JSON library would send 
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator
-from decimal import Decimal
+from collections.abc import Callable
+from json.encoder import encode_basestring as _as_utf8
+from json.encoder import encode_basestring_ascii as _as_ascii
 from typing import Final
 
 from worker.contract.decimals import wire_text
@@ -18,9 +18,6 @@ from worker.errors import InvalidSignal
 
 _Quote = Callable[[str], str]
 _Members = tuple[tuple[str, str], ...]
-
-_as_utf8: Final[_Quote] = json.JSONEncoder(ensure_ascii=False).encode
-_as_ascii: Final[_Quote] = json.JSONEncoder(ensure_ascii=True).encode
 
 _DELAY: Final = frozenset({"delay_seconds", "delay_seconds_filter"})
 
@@ -73,26 +70,21 @@ def _object(
     token: str | None,
     quote: _Quote,
 ) -> str:
-    return "{" + ",".join(_rendered(signal, members, token, quote)) + "}"
-
-
-def _rendered(
-    signal: OrderSignal | PositionSyncSignal,
-    members: _Members,
-    token: str | None,
-    quote: _Quote,
-) -> Iterator[str]:
-    numbers = '"{}"' if isinstance(signal, OrderSignal) else "{}"
+    values = {**vars(signal), "connector_token": token}
+    numbers = '"' if isinstance(signal, OrderSignal) else ""
+    parts: list[str] = []
     for name, prefix in members:
-        value = token if name == "connector_token" else getattr(signal, name)
+        value = values[name]
         if value is None:
             continue
         if isinstance(value, str):
-            yield prefix + quote(value)
-        elif isinstance(value, Decimal):
-            yield prefix + (wire_text(value) if name == "delay_seconds" else numbers.format(wire_text(value)))
+            parts.append(prefix + quote(value))
+        elif isinstance(value, Shape):
+            parts.append(prefix + _nested(value, quote))
         else:
-            yield prefix + _nested(value, quote)
+            mark = "" if name == "delay_seconds" else numbers
+            parts.append(f"{prefix}{mark}{wire_text(value)}{mark}")
+    return "{" + ",".join(parts) + "}"
 
 
 def _nested(shape: Shape, quote: _Quote) -> str:

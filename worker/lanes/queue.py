@@ -281,7 +281,8 @@ class Lanes:
     def _call(
         self, script: Script, *, durability: Durability = MEMORY, insist: bool = False, **arguments: Any
     ) -> dict[str, Any]:
-        return script({**self._base, **arguments}, self._persistence, durability, insist=insist)
+        durable = {"durable": True} if durability.command else {}
+        return script({**self._base, **durable, **arguments}, self._persistence, durability, insist=insist)
 
 
 def _admission(item: Admission) -> dict[str, Any]:
@@ -298,6 +299,7 @@ def _admission(item: Admission) -> dict[str, Any]:
         "order": item.order_id,
         "key": item.idempotency_key,
         "key_window": item.key_window_ms,
+        "hold": item.hold_ms,
         "drops": item.drops,
         "target": item.target,
     }

@@ -31,7 +31,7 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError, Sentinel
 
 from worker.diagnosis import of_redis
-from worker.errors import QueueUnavailable, QueueUnusable
+from worker.errors import QueueUnavailable, QueueUnreached, QueueUnusable
 from worker.lanes.address import parse
 
 T = TypeVar("T")
@@ -62,6 +62,9 @@ _PASSING = (
 _PASSING_WORDS = (
     "BUSY", "OOM", "MISCONF", "TRYAGAIN", "NOREPLICAS", "LOADING", "READONLY", "UNBLOCKED",
 )  # fmt: skip
+_UNREACHED = (NotInTime, BusyLoadingError, MaxConnectionsError, MasterNotFoundError, AuthenticationError)
+_UNREACHED_WORDS = re.compile(r"Error .* connecting to |Timeout connecting to server|BUSY ", re.DOTALL)
+"""How redis-py says that a connection could not be opened, and servers that they run no script now."""
 _REFUSED = (AuthenticationError, AuthorizationError, NoPermissionError)
 
 
@@ -134,6 +137,11 @@ def is_passing(error: RedisError) -> bool:
     return isinstance(error, _PASSING) or str(error).startswith(_PASSING_WORDS)
 
 
+def had_no_effect(error: RedisError) -> bool:
+    """Whether a single try of a script certainly did nothing; in doubt it may have."""
+    return isinstance(error, _UNREACHED) or _UNREACHED_WORDS.match(str(error)) is not None
+
+
 @dataclass(frozen=True, slots=True)
 class Persistence:
     """How long to repeat a call: ``patience`` seconds, or until ``abandoned`` says that it is pointless."""
@@ -145,10 +153,12 @@ class Persistence:
         """Repeat an idempotent ``call`` through passing trouble.
 
         Who has all the patience there is waits for a changed password or right to be changed back, too.
-        Raises QueueUnavailable when time runs out, QueueUnusable when Redis refuses for good.
+        Raises QueueUnavailable when time runs out (QueueUnreached if no try had any effect), QueueUnusable
+        when Redis refuses for good.
         """
         give_up = time.monotonic() + self.patience
         pause = 0.05
+        kind: type[QueueUnavailable] = QueueUnreached
         while True:
             try:
                 return call()
@@ -156,8 +166,10 @@ class Persistence:
                 stubborn = self.patience == math.inf and isinstance(error, _REFUSED)
                 if not (is_passing(error) or stubborn):
                     raise QueueUnusable(f"Redis refuses: {of_redis(error)}") from error
+                if not had_no_effect(error):
+                    kind = QueueUnavailable
                 if self.abandoned() or time.monotonic() + pause > give_up:
-                    raise QueueUnavailable(f"Redis does not answer: {of_redis(error)}") from error
+                    raise kind(f"Redis does not answer: {of_redis(error)}") from error
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
 
@@ -179,6 +191,7 @@ __all__ = [
     "RedisError",
     "ResponseError",
     "connect",
+    "had_no_effect",
     "is_passing",
     "masked",
     "single_try",

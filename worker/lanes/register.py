@@ -7,6 +7,7 @@ refuses) and nothing else; a record that is broken is shown as far as it goes.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 import redis
@@ -113,13 +114,7 @@ class Register:
             found: Any = self._client.zrange(self._key("lanes"), 0, limit - 1, withscores=True)
         pipeline = self._pipeline()
         for lane, _ in found:
-            pipeline.lindex(self._key(b"lane:", lane), 0)
-            pipeline.llen(self._key(b"lane:", lane))
-            pipeline.zcard(self._key(b"later:", lane))
-            pipeline.hexists(self._key("leases"), lane)
-            pipeline.zscore(self._key("rung"), lane)
-            pipeline.zscore(self._key("wakeups"), lane)
-            pipeline.zscore(self._key("halted"), lane)
+            self._ask_of_lane(pipeline, lane)
         facts = _answers(pipeline, tolerant=True)
         parts = [facts[i : i + 7] for i in range(0, len(facts), 7)]
         heads = self._signals([head or b"" for head, *_ in parts])
@@ -127,6 +122,19 @@ class Register:
             entries.lane(lane, due, part, head)
             for (lane, due), part, head in zip(found, parts, heads, strict=True)
         ]
+
+    def lane(self, connector: str) -> LaneView | None:
+        """What waits of one connector, due or delayed; None if nothing does. Two round trips."""
+        name = _bytes(connector)
+        pipeline = self._pipeline()
+        pipeline.zscore(self._key("lanes"), name)
+        self._ask_of_lane(pipeline, name)
+        due, *facts = _answers(pipeline, tolerant=True)
+        if not facts[0] and not facts[2]:
+            return None
+        if not facts[0]:
+            return replace(entries.lane(name, 0.0, facts, None), state="delayed", due_ms=None)
+        return entries.lane(name, due or 0.0, facts, self._signals([facts[0]])[0])
 
     def waits(self, connector: str) -> bool:
         """Whether any signal of this connector waits, due or delayed."""
@@ -222,6 +230,16 @@ class Register:
             pipeline.hmget(self._key(b"signal:", signal_id), entries.FIELDS)
         answers = _answers(pipeline, tolerant=True)
         return [entries.signal(signal_id, values) for signal_id, values in zip(ids, answers, strict=True)]
+
+    def _ask_of_lane(self, pipeline: Any, lane: bytes) -> None:
+        """Add what ``entries.lane`` takes as facts."""
+        pipeline.lindex(self._key(b"lane:", lane), 0)
+        pipeline.llen(self._key(b"lane:", lane))
+        pipeline.zcard(self._key(b"later:", lane))
+        pipeline.hexists(self._key("leases"), lane)
+        pipeline.zscore(self._key("rung"), lane)
+        pipeline.zscore(self._key("wakeups"), lane)
+        pipeline.zscore(self._key("halted"), lane)
 
     def _pipeline(self) -> Any:
         return self._client.pipeline(transaction=False)

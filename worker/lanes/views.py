@@ -17,9 +17,9 @@ class LaneView:
     waiting: int
     delayed: int
     state: str
-    """``leased`` (a worker posts), ``rung`` (waits for a worker), ``retry`` (waits for ``until_ms``),
-    ``halted`` (held back by a pause or an open circuit), or ``lost``: in no index, which only happens if
-    somebody else wrote there."""
+    """``delayed`` (nothing is due), ``leased`` (a worker posts), ``rung`` (waits for a worker), ``retry``
+    (waits for ``until_ms``), ``halted`` (held back by a pause or an open circuit), or ``lost``: in no index,
+    which only happens if somebody else wrote there."""
     until_ms: int | None
     """When the lease ends, or the head is tried again."""
     due_ms: int | None

@@ -9,8 +9,8 @@ import time
 from decimal import Decimal
 
 import pytest
-from contract_samples import order, refusal, sync
 
+from tests.unit.contract.contract_samples import order, refusal, sync
 from worker.contract import parse, wire
 from worker.contract.decimals import Number, by_value, wire_text
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from contract_samples import ORDER, PAGE_SAMPLE, SYNC, as_json, refusal
 
+from tests.unit.contract.contract_samples import ORDER, PAGE_SAMPLE, SYNC, as_json, refusal
 from worker.contract import Action, OrderSignal, PositionSyncSignal, parse, wire
 
 _EXAMPLES = {"page": PAGE_SAMPLE, "order": ORDER, "sync": SYNC}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from decimal import Decimal
 
 import pytest
-from contract_samples import ORDER, PAGE_SAMPLE, SYNC, TOKEN, order, refusal, sync
 
+from tests.unit.contract.contract_samples import ORDER, PAGE_SAMPLE, SYNC, TOKEN, order, refusal, sync
 from worker.contract import Rules, check, effective_delay_ms, fingerprint, parse, warnings
 from worker.errors import InvalidSignal
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from contract_samples import order, refusal, sync
 
+from tests.unit.contract.contract_samples import order, refusal, sync
 from worker.contract import Action, OrderSignal, PositionSyncSignal, parse
 
 

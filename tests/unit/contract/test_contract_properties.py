@@ -8,10 +8,10 @@ import random
 from decimal import Decimal
 from fractions import Fraction
 
-from contract_samples import ORDER, SYNC, raw_signals, tokens
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.unit.contract.contract_samples import ORDER, SYNC, raw_signals, tokens
 from worker.contract import (
     OrderSignal,
     PositionSyncSignal,

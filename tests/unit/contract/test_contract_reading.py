@@ -6,8 +6,8 @@ import json
 from types import MappingProxyType
 
 import pytest
-from contract_samples import ORDER, PAGE_SAMPLE, SYNC, as_json, order, refusal
 
+from tests.unit.contract.contract_samples import ORDER, PAGE_SAMPLE, SYNC, as_json, order, refusal
 from worker.contract import OrderSignal, PositionSyncSignal, Rules, Signal, parse, parse_many, stored
 from worker.errors import InvalidSignal
 

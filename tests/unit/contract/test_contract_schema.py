@@ -7,8 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from contract_samples import ORDER, SYNC
-
+from tests.unit.contract.contract_samples import ORDER, SYNC
 from worker.contract import json_schema
 from worker.contract.schema import text
 

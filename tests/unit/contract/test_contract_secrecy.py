@@ -5,11 +5,11 @@ from __future__ import annotations
 import traceback
 
 import pytest
-from contract_samples import ORDER, SYNC, TOKEN, as_json, order, refusal, sync
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from tests.unit.contract.contract_samples import ORDER, SYNC, TOKEN, as_json, order, refusal, sync
 from worker.contract import OrderSignal, Rules, parse, parse_many, warnings
 from worker.errors import InvalidSignal
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from contract_samples import SYNC, refusal, sync
 
+from tests.unit.contract.contract_samples import SYNC, refusal, sync
 from worker.contract import Side, parse, warnings, wire
 from worker.contract.position import KNOWN_MODES
 

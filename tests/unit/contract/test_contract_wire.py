@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from contract_samples import ORDER, SYNC, TOKEN, order, refusal, sync
 
+from tests.unit.contract.contract_samples import ORDER, SYNC, TOKEN, order, refusal, sync
 from worker.contract import parse, stored, wire
 
 

@@ -40,6 +40,9 @@ class NotedSender:
         self.before: Callable[[int], None] = lambda call: None
         self.after: Callable[[int], None] = lambda call: None
 
+    def ready(self, drafts: list[Draft], terms: Terms) -> Callable[[], list[Receipt]]:
+        return lambda: self.admit(drafts, terms)
+
     def admit(self, drafts: list[Draft], terms: Terms) -> list[Receipt]:
         self.calls += 1
         self.before(self.calls)

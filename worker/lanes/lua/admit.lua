@@ -1,7 +1,8 @@
 -- Take a batch of signals in: claim their ids, store them, append each to its lane or the calendar.
 --
 -- arguments  items: {id, connector, action, class, delay, window, print, body,
---                    age?, order?, key?, key_window?, drops?, target?}; most: signals that may wait per
+--                    age?, order?, key?, key_window?, hold?, drops?, target?}; hold: of the
+--                    delay, what only puts senders in order; most: signals that may wait per
 --                    connector (0: any number); in_order: whether that holds for exits too; keep, stream,
 --                    horizon, slot
 -- items      {status, first, state}: accepted | duplicate | conflict | full; first and state tell of the
@@ -9,10 +10,45 @@
 --
 -- A caller who lost the reply asks again with the same ids and is told the same.
 
+local ACCEPTED = { status = 'accepted' }
+local REST = { 'state', 'seq', 'admitted', 'due', 'expires', 'window', 'key_window', 'held', 'order', 'key', 'print',
+  'drops', 'target', 'attempts' }  -- fields of a new record, besides those that each signal has as they came
+local CHUNK = 1000  -- keys that one command may name: Lua's stack holds no more than a few thousand
+
+-- What did not exist when this call began, asked for all items at once. Only this call can have made it since.
+local unheard = false  -- whether that is so of all signals
+local unclaimed = {}   -- claim -> whether it is of this one
+
+local function ask(command, keys, each)
+  for from = 1, #keys, CHUNK do
+    each(call(command, unpack(keys, from, math.min(from + CHUNK - 1, #keys))), from - 1)
+  end
+end
+
+local function look_around()
+  local signals, names, known = {}, {}, 0
+  for i, item in ipairs(A.items) do
+    signals[i] = signal_key(item.id)
+    item.claims = claims(item)
+    for _, claim in ipairs(item.claims) do names[#names + 1] = claim end
+  end
+  ask('EXISTS', signals, function(count) known = known + count end)
+  unheard = known == 0
+  ask('MGET', names, function(values, before)
+    for i, value in ipairs(values) do unclaimed[names[before + i]] = not value end
+  end)
+end
+
+local made = {}  -- ids of signals that this call stored
+
+local function is_known(id)
+  if unheard then return made[id] end
+  return call('EXISTS', signal_key(id)) == 1
+end
+
 local function holder_of(item)
-  local keys = claims(item)
-  for _, claim in ipairs(keys) do
-    local held = call('GET', claim)
+  for _, claim in ipairs(item.claims) do
+    local held = not unclaimed[claim] and call('GET', claim)
     if held then return held end
   end
 end
@@ -20,7 +56,7 @@ end
 local function refuse(item, held)
   local first, print = string.match(held, '^(%S*) ?(%S*)')
   local status = print == item.print and 'duplicate' or 'conflict'
-  call('HINCRBY', TOTALS, status, 1)
+  tally(TOTALS, status, 1)
   local known = call('HMGET', signal_key(first), 'state', 'outcome')
   return { status = status, first = first, state = known[2] or known[1] or 'finished' }
 end
@@ -31,8 +67,8 @@ local function is_full(item)
   if A.most == 0 then return false end
   local spare = item.class == 'cancel' and A.most or math.ceil(A.most / 10)
   if A.in_order or item.class == 'entry' then spare = 0 end
-  return call('LLEN', lane_key(item.connector)) + call('ZCARD', later_key(item.connector))
-    >= A.most + spare
+  local delayed = has_delayed(item.connector) and call('ZCARD', later_key(item.connector)) or 0
+  return call('LLEN', lane_key(item.connector)) + delayed >= A.most + spare
 end
 
 local function repeat_answer(id)
@@ -41,51 +77,53 @@ local function repeat_answer(id)
   if rec.state == 'delayed' and rec.due - now <= A.horizon then
     slots[#slots + 1] = math.ceil(rec.due / A.slot) * A.slot
   end
-  return { status = 'accepted' }
+  return ACCEPTED
 end
 
-local function store(item, seq)
+-- Keep a signal; the item itself becomes its record.
+local function store(rec, seq)
+  rec.seq, rec.admitted, rec.attempts = seq, now, 0
   -- The clock is cut to whole ms: one more, so that no delay ever ends early.
-  local due = item.delay > 0 and now + item.delay + 1 or now
-  local rec = { id = item.id, connector = item.connector, action = item.action, class = item.class,
-    seq = seq, admitted = now, due = due, window = item.window, attempts = 0,
-    order = item.order, key = item.key, key_window = item.key_window, print = item.print,
-    drops = item.drops, target = item.target }
+  rec.due = rec.delay > 0 and now + rec.delay + 1 or now
+  rec.held = rec.hold and now + rec.hold
   -- Behind what is due already, even if that is too much to be brought in by this call.
-  rec.state = (item.delay > 0 or is_behind(item.connector)) and 'delayed' or 'waiting'
-  if item.age then rec.expires = due + item.age end
-  for _, claim in ipairs(claims(rec)) do call('SET', claim, item.id .. ' ' .. item.print) end
-  local fields = { 'v', 1 }
-  for _, field in ipairs(FIELDS) do
-    if rec[field] then
-      fields[#fields + 1] = field
-      fields[#fields + 1] = rec[field]
-    end
+  rec.state = (rec.delay > 0 or is_behind(rec.connector)) and 'delayed' or 'waiting'
+  rec.expires = rec.age and rec.due + rec.age
+  local texts, count = { body_key(rec.id), rec.body }, 2
+  for _, claim in ipairs(rec.claims) do
+    unclaimed[claim] = false
+    texts[count + 1], texts[count + 2], count = claim, rec.id .. ' ' .. rec.print, count + 2
   end
-  call('HSET', signal_key(item.id), unpack(fields))
-  call('SET', body_key(item.id), item.body)
-  return rec
+  call('MSET', unpack(texts))
+  local fields, size = { 'v', 1, 'connector', rec.connector, 'action', rec.action, 'class', rec.class }, 8
+  for _, field in ipairs(REST) do
+    local value = rec[field]
+    if value then fields[size + 1], fields[size + 2], size = field, value, size + 2 end
+  end
+  call('HSET', signal_key(rec.id), unpack(fields))
+  made[rec.id] = true
 end
 
 local items = {}
 local seq = call('INCRBY', P .. 'seq', #A.items) - #A.items
 batch_from = seq + 1
+look_around()
 for i, item in ipairs(A.items) do
-  if call('EXISTS', signal_key(item.id)) == 1 then
+  if is_known(item.id) then
     items[i] = repeat_answer(item.id)
   else
     local held = holder_of(item)
     if held then
       items[i] = refuse(item, held)
     elseif is_full(item) then
-      call('HINCRBY', TOTALS, 'full', 1)
+      tally(TOTALS, 'full', 1)
       items[i] = { status = 'full' }
     else
       promote(item.connector)  -- what fell due before now goes first
-      local rec = store(item, seq + i)
-      if rec.state == 'delayed' then delay(rec) else join(rec) end
-      call('HINCRBY', TOTALS, 'admitted', 1)
-      items[i] = { status = 'accepted' }
+      store(item, seq + i)
+      if item.state == 'delayed' then delay(item) else join(item) end
+      tally(TOTALS, 'admitted', 1)
+      items[i] = ACCEPTED
     end
   end
 end

@@ -56,8 +56,23 @@ local STEPS = 200         -- signals one lane may promote or expire per call: bo
 local budget = 1000       -- signals all lanes may promote per call
 
 local rings, rung_now, slots, ended, circuits = {}, {}, {}, {}, {}
+local tallies = {}  -- hash -> field -> by how much this call changes it: written once, not once per signal
+
+local function tally(hash, field, by)
+  local fields = tallies[hash] or {}
+  tallies[hash] = fields
+  fields[field] = (fields[field] or 0) + by
+end
 
 local function answer(items)
+  for hash, fields in pairs(tallies) do
+    for field, by in pairs(fields) do
+      if by ~= 0 then call('HINCRBY', hash, field, by) end
+    end
+  end
+  -- WAIT and WAITAOF wait for what their own connection wrote. A repeated call may come by another and find
+  -- nothing left to write: then there must be something after what the first one wrote.
+  if A.durable then call('SET', P .. 'kept', now) end
   local open = {}
   for _, lane in ipairs(rings) do  -- without those that were leased after all
     if rung_now[lane] then open[#open + 1] = lane end
@@ -80,8 +95,8 @@ local function claim_key(kind, connector, name)
 end
 
 local NUMBERS = { seq = true, admitted = true, due = true, expires = true, window = true, key_window = true,
-  attempts = true, unknowns = true, taken = true }
-local FIELDS = { 'connector', 'action', 'class', 'state', 'seq', 'admitted', 'due', 'expires', 'window', 'key_window',
+  held = true, attempts = true, unknowns = true, taken = true }
+local FIELDS = { 'connector', 'action', 'class', 'state', 'seq', 'admitted', 'due', 'expires', 'window', 'key_window', 'held',
   'order', 'key', 'print', 'drops', 'target', 'attempts', 'unknowns', 'token', 'taken', 'outcome', 'history' }
 
 -- What a record that somebody has spoilt is taken for: an entry that may be on its way, so that it is judged
@@ -165,17 +180,17 @@ local function finish(rec, outcome, why)
   if rule.dead then
     call('ZADD', DEAD, now, rec.id)
     if outcome == 'unknown' then call('ZADD', UNKNOWN, now, rec.id) end
-    call('HINCRBY', COUNTS, 'dead:' .. outcome, 1)
+    tally(COUNTS, 'dead:' .. outcome, 1)
     -- What should have been closed or cancelled and was not is worse than a missed order: counted once more.
     if rec.class ~= 'entry' then
       call('HSET', key, 'exit', 1)
-      call('HINCRBY', COUNTS, 'exits:' .. outcome, 1)
+      tally(COUNTS, 'exits:' .. outcome, 1)
     end
   else
     call('DEL', body_key(rec.id))
     call('PEXPIRE', key, A.keep)
   end
-  call('HINCRBY', TOTALS, outcome, 1)
+  tally(TOTALS, outcome, 1)
   call('XADD', OUTCOMES, 'MAXLEN', '~', A.stream, '*', 'id', rec.id, 'connector', rec.connector,
     'action', rec.action, 'outcome', outcome, 'why', why, 'attempts', rec.attempts or 0,
     'admitted', rec.admitted, 'due', rec.due)
@@ -187,12 +202,12 @@ end
 local function leave_dead(rec)
   call('ZREM', DEAD, rec.id)
   call('ZREM', UNKNOWN, rec.id)
-  call('HINCRBY', COUNTS, 'dead:' .. (rec.outcome or '?'), -1)
+  tally(COUNTS, 'dead:' .. (rec.outcome or '?'), -1)
   -- Only what was counted: an earlier release did not.
   if call('HDEL', signal_key(rec.id), 'exit') == 1 then
-    call('HINCRBY', COUNTS, 'exits:' .. (rec.outcome or '?'), -1)
+    tally(COUNTS, 'exits:' .. (rec.outcome or '?'), -1)
   end
-  call('HINCRBY', TOTALS, rec.outcome or '?', -1)
+  tally(TOTALS, rec.outcome or '?', -1)
 end
 
 local function ring(lane)
@@ -236,7 +251,7 @@ end
 local function leave_lane(rec, from_the_end)
   call('LREM', lane_key(rec.connector), from_the_end and -1 or 1, rec.id)
   if rec.class ~= 'entry' then call('LREM', exits_key(rec.connector), from_the_end and -1 or 1, rec.id) end
-  call('HINCRBY', COUNTS, 'waiting', -1)
+  tally(COUNTS, 'waiting', -1)
 end
 
 -- One countdown task per slot, however many signals fall due in it, and only within the horizon:
@@ -257,6 +272,14 @@ local function park(lane, at)
   arm(at)
 end
 
+local some_halted = nil
+
+-- Whether any lane may be halted: asked of each lane that a signal joins, and nearly always no.
+local function any_halted()
+  if some_halted == nil then some_halted = call('ZCARD', HALTED) > 0 end
+  return some_halted
+end
+
 -- Let go of a lane until its brake is taken off; at `at` something in it becomes stale.
 local function halt(lane, at)
   rung_now[lane] = nil
@@ -264,6 +287,7 @@ local function halt(lane, at)
   call('ZREM', RUNG, lane)
   call('ZREM', WAKEUPS, lane)
   call('ZADD', HALTED, at, lane)
+  some_halted = true
 end
 
 -- Say once more what a caller may not have heard: that a lane is to be rung, or when it is to be woken.

@@ -10,18 +10,26 @@ local batch_from = math.huge  -- sequence numbers from here on were given out in
 local swept = {}  -- lane -> what was dropped from its calendar in this call -> by which sequence number
 local fresh = {}  -- lane -> what was delayed in this call and not yet looked at for being dropped
 
+local quiet = {}  -- lane -> whether nothing of it is delayed, as far as this call knows
+
+local function has_delayed(lane)
+  if quiet[lane] == nil then quiet[lane] = call('ZCARD', later_key(lane)) == 0 end
+  return not quiet[lane]
+end
+
 local function delay(rec)
+  quiet[rec.connector] = false
   local added = fresh[rec.connector] or {}
   fresh[rec.connector] = added
   added[#added + 1] = later_member(rec)
   call('ZADD', later_key(rec.connector), rec.due, later_member(rec))
-  call('HINCRBY', COUNTS, 'delayed', 1)
+  tally(COUNTS, 'delayed', 1)
   note_calendar(rec.connector)
 end
 
 local function leave_calendar(rec)
   call('ZREM', later_key(rec.connector), later_member(rec))
-  call('HINCRBY', COUNTS, 'delayed', -1)
+  tally(COUNTS, 'delayed', -1)
 end
 
 -- A position sync says what the position shall be, not what to order: no cancel means it.
@@ -79,7 +87,13 @@ local function drop(rec, by)
   call_off(rec, 'dropped by ' .. by.action .. ' ' .. by.id)
 end
 
-local function earlier(rec, by) return rec and rec.seq < by.seq end
+-- Whether `rec` was said before `by`. Signals that are held until all senders' have come count from when they
+-- came, which their hold's end tells; others from their admission.
+local function earlier(rec, by)
+  if not rec then return false end
+  if rec.held and by.held and rec.held ~= by.held then return rec.held < by.held end
+  return rec.seq < by.seq
+end
 
 -- Drop what waits in the lane, from its end to the last `cancelAll` that was not delayed: that one has dropped all before it, but
 -- for a head that was in flight then and may be waiting for a retry now.
@@ -113,7 +127,7 @@ local function supersede(by)
   -- after the first, and the next look at what was delayed since.
   local done = swept[by.connector] or {}
   swept[by.connector] = done
-  local last = done[by.drops] or -1
+  local last = not by.held and done[by.drops] or -1  -- held ones do not join in the order of their seq
   if by.seq <= last then return end
   done[by.drops] = by.seq
   local key = later_key(by.connector)
@@ -134,16 +148,16 @@ end
 local function join(rec)
   supersede(rec)
   call('RPUSH', lane_key(rec.connector), rec.id)
-  if rec.class ~= 'entry' then call('RPUSH', exits_key(rec.connector), rec.id) end
-  call('HSET', signal_key(rec.id), 'state', 'waiting')
-  call('HINCRBY', COUNTS, 'waiting', 1)
+  local exits = rec.class ~= 'entry' and call('RPUSH', exits_key(rec.connector), rec.id)
+  if rec.state ~= 'waiting' then call('HSET', signal_key(rec.id), 'state', 'waiting') end
+  tally(COUNTS, 'waiting', 1)
   if call('ZADD', LANES, 'NX', rec.due, rec.connector) == 1 then return ring(rec.connector) end
   -- A halted lane is looked at when this one becomes stale; and what a pause of entries does not hold must
   -- not wait behind them, be they halted or parked.
-  if call('ZSCORE', HALTED, rec.connector) then
+  if any_halted() and call('ZSCORE', HALTED, rec.connector) then
     if rec.expires then call('ZADD', HALTED, 'LT', rec.expires + 1, rec.connector) end
     if rec.class ~= 'entry' and not paused(rec.connector, rec.class) then ring(rec.connector) end
-  elseif rec.class ~= 'entry' and call('LLEN', exits_key(rec.connector)) == 1
+  elseif exits == 1
     and paused(rec.connector, 'entry') and not paused(rec.connector, rec.class)
     and call('HEXISTS', LEASES, rec.connector) == 0 then
     ring(rec.connector)
@@ -152,19 +166,19 @@ end
 
 -- Whether something has fallen due and is not in its lane yet.
 local function is_behind(lane)
-  return call('ZCOUNT', later_key(lane), '-inf', now) > 0
+  return has_delayed(lane) and call('ZCOUNT', later_key(lane), '-inf', now) > 0
 end
 
 -- Move what has fallen due from the calendar to the end of its lane, in order of due time.
 local function promote(lane)
-  if budget <= 0 then return end
+  if budget <= 0 or not has_delayed(lane) then return end
   local due = call('ZRANGEBYSCORE', later_key(lane), '-inf', now, 'LIMIT', 0, STEPS)
   if #due == 0 then return end
   budget = budget - #due
   for _, member in ipairs(due) do
     -- One before it in this very loop may have dropped it.
     if call('ZREM', later_key(lane), member) == 1 then
-      call('HINCRBY', COUNTS, 'delayed', -1)
+      tally(COUNTS, 'delayed', -1)
       local rec = read(later_id(member))
       if rec and rec.state == 'delayed' then join(rec) end
     end
@@ -253,7 +267,7 @@ local function held_back(rec, lane)
   end
   local at = turn(rec)
   if at > now then
-    call('HINCRBY', TOTALS, 'throttled', 1)
+    tally(TOTALS, 'throttled', 1)
     park(lane, rec.expires and math.min(at, rec.expires + 1) or at)
     return true
   end
@@ -272,8 +286,8 @@ local function take(lane, token)
     local rec = read(id)
     if rec == nil then  -- deleted by somebody else: there is nothing left to post
       call('LPOP', key)
-      call('HINCRBY', COUNTS, 'waiting', -1)
-      call('HINCRBY', TOTALS, 'vanished', 1)
+      tally(COUNTS, 'waiting', -1)
+      tally(TOTALS, 'vanished', 1)
     elseif rec.connector ~= lane or (rec.state ~= 'waiting' and rec.state ~= 'sending') then
       -- Somebody else wrote there, so nobody knows what became of it. It must say what it is from now on,
       -- or it could not be written down how it ended, and would be handed out again and again.

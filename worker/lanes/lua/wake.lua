@@ -41,13 +41,13 @@ local function bury(id)
   end
   local ended = rec.outcome or '?'
   leave_dead(rec)
-  call('HINCRBY', TOTALS, ended, 1)  -- it goes, but that is how it ended
+  tally(TOTALS, ended, 1)  -- it goes, but that is how it ended
   for _, claim in ipairs(claims(rec)) do
     local held = call('GET', claim)
     if held and owner(held) == id then call('DEL', claim) end
   end
   call('DEL', signal_key(id), body_key(id))
-  call('HINCRBY', TOTALS, 'buried', 1)
+  tally(TOTALS, 'buried', 1)
 end
 
 local due = call('ZRANGEBYSCORE', CALENDAR, '-inf', now, 'LIMIT', 0, A.limit)

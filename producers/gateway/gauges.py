@@ -1,0 +1,76 @@
+"""The gateway's metrics. No label holds a token, a key, a name or a path: only words of this code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from producers.receipts import Receipt, Status
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Seconds; TradingView waits 3."""
+
+
+class Gauges:
+    """Counts and times what the gateway does."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self._requests = Counter(
+            "signals_gateway_requests_total", "Requests, by route and class of status.", ["route", "status"],
+            registry=registry,
+        )  # fmt: skip
+        self._seconds = Histogram(
+            "signals_gateway_request_duration_seconds", "From a request's head to the end of its answer.",
+            ["route"], buckets=BUCKETS, registry=registry,
+        )  # fmt: skip
+        self._admissions = Counter(
+            "signals_gateway_admissions_total",
+            "Signals, by what became of them: a receipt's status, busy, unavailable or unknown.",
+            ["status"],
+            registry=registry,
+        )
+        self._unreleased = Counter(
+            "signals_gateway_unreleased_total",
+            "Webhook messages whose text stays known, because their answer may have come too late.",
+            registry=registry,
+        )
+        # Looking children up by their labels costs more than counting.
+        self._admissions_of = {status: self._admissions.labels(status.value) for status in Status}
+        self._requests_of: dict[tuple[str, int], Counter] = {}
+        self._seconds_of: dict[str, Histogram] = {}
+
+    def watch(self, *, waiting: Callable[[], float], reloads: Callable[[str], float]) -> None:
+        """``reloads``: how often files were ``taken`` over or ``refused`` after a change."""
+        Gauge("signals_gateway_waiting", "Signals that wait for Redis.", registry=self.registry).set_function(
+            waiting
+        )
+        changes = Gauge(
+            "signals_gateway_file_changes", "Changes of the API keys' and accounts' files, by what became of"
+            " them.", ["what"], registry=self.registry,
+        )  # fmt: skip
+        for what in ("taken", "refused"):
+            changes.labels(what).set_function(partial(reloads, what))
+
+    def answered(self, route: str, status: int, seconds: float) -> None:
+        place = (route, status // 100)
+        counter = self._requests_of.get(place)
+        if counter is None:
+            counter = self._requests_of[place] = self._requests.labels(route, f"{status // 100}xx")
+        timer = self._seconds_of.get(route)
+        if timer is None:
+            timer = self._seconds_of[route] = self._seconds.labels(route)
+        counter.inc()
+        timer.observe(seconds)
+
+    def admitted(self, receipts: Sequence[Receipt]) -> None:
+        for receipt in receipts:
+            self._admissions_of[receipt.status].inc()
+
+    def refused(self, why: str, count: int) -> None:
+        self._admissions.labels(why).inc(count)
+
+    def unreleased(self) -> None:
+        self._unreleased.inc()

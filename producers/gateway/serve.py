@@ -1,0 +1,82 @@
+"""Runs the gateway under uvicorn."""
+
+from __future__ import annotations
+
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from types import FrameType
+
+import uvicorn
+
+from producers.gateway.app import Gateway
+from producers.gateway.protocol import limited
+from producers.gateway.sources import networks
+from worker import crash
+from worker.errors import SettingsError
+from worker.logs import configure
+from worker.settings import Settings
+
+log = logging.getLogger("signals.gateway")
+
+BACKLOG = 1024
+"""Connections that the kernel holds until they are accepted."""
+
+
+def serve(settings: Settings) -> None:
+    """Answer requests until SIGTERM or Ctrl-C; what is in hand then is finished. Raises SettingsError."""
+    crash.arm_from(os.environ)
+    networks("SIGNALS_GATEWAY_PROXIES", settings.gateway_proxies)
+    gateway = Gateway(settings)
+    configure(settings.log_level, settings.log_format)
+    logging.getLogger("uvicorn.error").setLevel("WARNING")  # it tells of its start in more lines than we do
+    with _listen(settings.gateway_host, settings.gateway_port) as listener:
+        host, port = listener.getsockname()[:2]
+        log.info("gateway listens", extra={"address": f"{host}:{port}"})
+        # uvicorn raises the signal that ended it again, once it has ended well.
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, _end)
+        # What has been imported stays: it need not be looked through again and again while requests wait.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(50_000, 20, 100)
+        uvicorn.Server(_config(settings, gateway)).run(sockets=[listener])
+
+
+def _end(_number: int, _frame: FrameType | None) -> None:
+    sys.exit(0)
+
+
+def _config(settings: Settings, gateway: Gateway) -> uvicorn.Config:
+    return uvicorn.Config(
+        gateway.app,
+        http=limited(head_timeout=settings.gateway_read_timeout, connections=settings.gateway_connections),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.gateway_proxies),
+        forwarded_allow_ips=settings.gateway_proxies,
+        timeout_keep_alive=max(1, round(settings.gateway_read_timeout)),
+        timeout_graceful_shutdown=max(1, round(settings.gateway_deadline + 2)),
+        backlog=BACKLOG,
+    )
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+    except (OSError, OverflowError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or error
+        raise SettingsError(
+            f"SIGNALS_GATEWAY_PORT: cannot listen on {host}:{port} ({reason}); set another, or 0"
+        ) from None
+    return listener

@@ -1,0 +1,160 @@
+"""``POST /trading-signal/webhook``: what the endpoint of Crypto Arsenal takes, for TradingView and scripts.
+
+TradingView sends a message again after a 5xx, 5 s apart, up to 3 times; the first may have been taken all
+the same, and the second may reach another replica. So a signal that places an order without a clientOrderId
+is known by its text, from its admission until its sender has surely been told ``ok``: then the same text is a
+new signal.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from producers.admission import Draft
+from producers.gateway import replies
+from producers.gateway.bodies import has_left, headers_of, idempotency_key, one_signal, read_body
+from producers.gateway.gauges import Gauges
+from producers.gateway.intake import Intake, NotKnown
+from producers.gateway.limits import Limiter
+from producers.gateway.problems import TEXT, Problem, as_json, as_text, wants_json
+from producers.gateway.recipients import Recipients
+from producers.gateway.releases import Releases
+from producers.gateway.sources import Sources
+from producers.receipts import Receipt, Status
+from worker.clock import steady
+from worker.errors import InvalidSignal
+from worker.settings import Settings
+
+PATH = "/trading-signal/webhook"
+REDELIVERY = 60.0
+"""Seconds that a text is known whose answer may not have arrived; TradingView's last try is after 27."""
+IN_TIME = 2.5
+"""Seconds from arrival in which an answer must be out to have been heard; TradingView waits 3."""
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of one message."""
+
+    receipts: Sequence[Receipt]
+    released: Sequence[str] = ()
+    """Ids of signals that are known by their text."""
+
+
+class Webhook:
+    """The route, as an ASGI application."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        intake: Intake,
+        recipients: Recipients,
+        releases: Releases,
+        gauges: Gauges,
+        limiter: Limiter,
+    ) -> None:
+        """Raises SettingsError."""
+        self._settings = settings
+        self._intake = intake
+        self._recipients = recipients
+        self._releases = releases
+        self._gauges = gauges
+        self._limiter = limiter
+        self._terms = intake.producer.producer.terms(dedup_window=settings.gateway_dedup_window)
+        self._sources = Sources(settings.gateway_sources)
+        secret = settings.gateway_path_secret
+        self._secret = None if secret is None else secret.get_secret_value().encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        arrived = steady()
+        headers = headers_of(scope)
+        taken = Taken(())
+        try:
+            taken = await self._take(scope, headers, receive, arrived)
+            response = _answer(taken.receipts, headers)
+        except Problem as problem:
+            response = (as_json if wants_json(headers) else as_text)(problem)
+        if not taken.released:
+            await response(scope, receive, send)
+            return
+        gone = await has_left(receive)
+        await response(scope, receive, send)
+        if gone or steady() - arrived > IN_TIME:
+            self._gauges.unreleased()
+        else:
+            self._releases.later(taken.released)
+
+    async def _take(
+        self, scope: Scope, headers: Mapping[str, str], receive: Receive, arrived: float
+    ) -> Taken:
+        self._check_path(scope["path"])
+        if not self._sources.allows(scope["client"]):
+            raise Problem(403, "signals are not taken from this address (SIGNALS_GATEWAY_SOURCES)")
+        settings = self._settings
+        body = await read_body(
+            headers, receive, limit=settings.gateway_body_limit, timeout=settings.gateway_read_timeout
+        )
+        try:
+            signal = one_signal(body, headers.get("content-type", ""))
+            given = idempotency_key(headers)
+            sources = self._recipients.of_webhook(signal)
+        except InvalidSignal as error:
+            raise Problem(400, str(error)) from None
+        self._check_rate(sources)
+        by_text = given is None and _is_nameless_order(signal)
+        key = text_key(body) if by_text else given
+        window = REDELIVERY if by_text else settings.dedup_window
+        hold = settings.gateway_order_window
+        until = arrived + hold if hold else None
+        drafts = [Draft(source, key, key_window=window, hold_until=until) for source in sources]
+        try:
+            receipts = await self._intake.admit([(draft, self._terms) for draft in drafts])
+        except NotKnown as error:
+            # A redelivery is safe, by clientOrderId or by text.
+            text = "the queue did not answer in time: send it again"
+            raise Problem(503, text, headers=error.headers) from error
+        accepted = (receipt.id for receipt in receipts if receipt.status is Status.ACCEPTED)
+        return Taken(receipts, [name for name in accepted if name] if by_text else ())
+
+    def _check_path(self, path: str) -> None:
+        given = path.removeprefix(f"{PATH}/").encode()
+        if self._secret is not None and not hmac.compare_digest(given, self._secret):
+            raise Problem(404, "there is nothing here")
+
+    def _check_rate(self, sources: Sequence[Mapping[str, object]]) -> None:
+        rate = self._settings.gateway_connector_rate
+        for source in sources:
+            if not self._limiter.take("webhook", str(source.get("connectorName"))[:256], rate):
+                text = f"more than {rate:g} signals per second of one connector"
+                raise Problem(429, text, headers={"Retry-After": "1"})
+
+
+def text_key(body: bytes) -> str:
+    """The idempotency key of a message that has no id: what was sent, to the byte."""
+    return f"body:{hashlib.blake2b(body, digest_size=16).hexdigest()}"
+
+
+def _is_nameless_order(signal: Mapping[str, object]) -> bool:
+    if signal.get("position") is not None:
+        return True
+    # A cancel that comes twice cancels twice, which is harmless; and it must never be taken for a duplicate.
+    return signal.get("clientOrderId") is None and not str(signal.get("action")).startswith("cancel")
+
+
+def _answer(receipts: Sequence[Receipt], headers: Mapping[str, str]) -> Response:
+    if wants_json(headers):
+        return replies.answer(receipts, [0] * len(receipts), invalid=400)
+    status = replies.status_of(receipts, invalid=400)
+    if status == replies.OK:
+        return Response(b"ok", media_type="text/plain")
+    if len(receipts) == 1:
+        raise replies.problem_of(receipts[0], status)
+    bad = [receipt for receipt in receipts if not receipt.ok]
+    text = f"{len(receipts) - len(bad)} of {len(receipts)} taken; {bad[0].connector}: {bad[0].error}\n"
+    return Response(text.encode("utf-8", "replace"), status, media_type=TEXT)

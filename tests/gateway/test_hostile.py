@@ -1,0 +1,206 @@
+"""Senders that drip, flood, idle or lie: others are served, and memory stays bounded."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+import psutil
+import pytest
+import requests
+
+from demo.stack import eventually
+from tests.gateway.conftest import ALPHA, Gateway, Gateways
+
+SIGNAL = {"connectorName": "alpha", "connectorToken": ALPHA, "action": "closeLong"}
+MEGABYTE = 1 << 20
+
+
+def connect(gateway: Gateway) -> socket.socket:
+    port = int(gateway.url.rpartition(":")[2])
+    return socket.create_connection(("127.0.0.1", port), timeout=30)
+
+
+def serves(gateway: Gateway) -> None:
+    assert gateway.post(SIGNAL).text == "ok"
+
+
+def answer_of(connection: socket.socket) -> bytes:
+    """All that comes until the other side closes."""
+    pieces = []
+    try:
+        while piece := connection.recv(65_536):
+            pieces.append(piece)
+    except ConnectionError:
+        pass
+    return b"".join(pieces)
+
+
+@contextmanager
+def dripping(gateway: Gateway, start: bytes, drop: bytes) -> Iterator[Callable[[], bool]]:
+    """A connection that sends a little now and then; tells whether it was ended."""
+    with connect(gateway) as connection:
+        connection.sendall(start)
+        connection.settimeout(0.05)
+
+        def ended() -> bool:
+            try:
+                connection.sendall(drop)
+                return connection.recv(1) == b""
+            except TimeoutError:
+                return False
+            except OSError:
+                return True
+
+        yield ended
+
+
+@pytest.fixture
+def hasty(gateways: Gateways) -> Gateway:
+    return gateways.start(gateway_read_timeout=1)
+
+
+def test_a_head_that_drips(hasty: Gateway) -> None:
+    with dripping(hasty, b"POST /trading-signal/webhook HTTP/1.1\r\n", b"a: b\r\n") as ended:
+        serves(hasty)
+        eventually(ended, within=10, what="the connection is ended")
+
+
+def test_a_second_head_that_drips(hasty: Gateway) -> None:
+    whole = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
+    with connect(hasty) as connection:
+        connection.sendall(whole)
+        assert connection.recv(65_536).startswith(b"HTTP/1.1 200")
+        connection.sendall(b"GET /livez HTTP/1.1\r\n")
+        assert answer_of(connection) == b""
+
+
+def test_a_connection_that_says_nothing(hasty: Gateway) -> None:
+    with connect(hasty) as connection:
+        assert answer_of(connection) == b""
+
+
+def test_a_body_that_drips(hasty: Gateway) -> None:
+    head = b"POST /trading-signal/webhook HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n"
+    with connect(hasty) as connection:
+        connection.sendall(head + b"{")
+        serves(hasty)
+        answer = answer_of(connection)
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"connection: close" in answer.lower()
+
+
+def test_a_body_that_drips_where_nobody_reads_it(hasty: Gateway) -> None:
+    head = b"POST /nowhere HTTP/1.1\r\nHost: a\r\nContent-Length: 5000\r\n\r\n"
+    with connect(hasty) as connection:
+        connection.sendall(head)
+        answer = answer_of(connection)
+    assert answer.startswith(b"HTTP/1.1 404 ")
+
+
+def is_refused(connection: socket.socket, data: bytes) -> bool:
+    try:
+        connection.sendall(data)
+    except OSError:
+        return True
+    return False
+
+
+def test_heads_without_end(hasty: Gateway) -> None:
+    before = rss(hasty)
+    with connect(hasty) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        line = b"a: " + b"b" * 60_000 + b"\r\n"
+        assert any(is_refused(connection, line) for _ in range(2000))
+    serves(hasty)
+    assert rss(hasty) - before < 32 * MEGABYTE
+
+
+@pytest.mark.parametrize("told", [True, False], ids=["told", "chunked"])
+def test_bodies_of_ten_megabytes(gateway: Gateway, told: bool) -> None:
+    serves(gateway)
+    before = rss(gateway)
+    piece = b"x" * 65_536
+
+    def pieces() -> Iterator[bytes]:
+        for _ in range(160):
+            yield piece
+
+    for _ in range(5):
+        try:
+            data = b"x" * (10 * MEGABYTE) if told else pieces()
+            status = requests.post(gateway.webhook, data=data, timeout=10).status_code
+        except requests.ConnectionError:
+            status = 413  # it was closed while we were still sending
+        assert status == 413
+    serves(gateway)
+    assert rss(gateway) - before < 32 * MEGABYTE
+
+
+def test_a_thousand_idle_connections(gateways: Gateways) -> None:
+    gateway = gateways.start(gateway_connections=1500, gateway_connector_rate=0)
+    serves(gateway)
+    before = rss(gateway)
+    with ExitStack() as stack:
+        for number in range(1000):
+            connection = stack.enter_context(connect(gateway))
+            if number % 2:
+                connection.sendall(b"POST /trading-signal/webhook HTTP/1.1\r\n")
+        for _ in range(20):
+            serves(gateway)
+        assert rss(gateway) - before < 48 * MEGABYTE
+
+
+def test_no_more_connections_than_allowed(gateways: Gateways) -> None:
+    gateway = gateways.start(gateway_connections=5, gateway_read_timeout=60)
+    with ExitStack() as stack:
+        held = [stack.enter_context(connect(gateway)) for _ in range(8)]
+        for one in held[5:]:
+            assert answer_of(one) == b""
+        held[0].sendall(b"GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        assert answer_of(held[0]).startswith(b"HTTP/1.1 200")
+    eventually(lambda: answers(gateway), within=10, what="there is room again")
+
+
+def answers(gateway: Gateway) -> bool:
+    try:
+        return gateway.post(SIGNAL).text == "ok"
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        b"\x00\xff\xfe\r\n\r\n",
+        b"GET /%ff%fe HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"GET /v1/signals/%00%ff HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"POST /trading-signal/webhook HTTP/1.1\r\nHost: a\r\nContent-Length: nonsense\r\n\r\n",
+        b"POST /trading-signal/webhook HTTP/1.1\r\nHost: a\r\nContent-Length: -5\r\n\r\n",
+        b"POST /trading-signal/webhook HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"POST /v1/signals HTTP/1.1\r\nHost: a\r\nAuthorization: \xff\r\nContent-Length: 2\r\n\r\n\xff\xff",
+        b"GET / HTTP/1.1\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ],
+)
+def test_nonsense_on_the_wire(hasty: Gateway, request_line: bytes) -> None:
+    with connect(hasty) as connection:
+        connection.sendall(request_line)
+        answer = answer_of(connection)
+    assert not answer or answer.split(b" ", 2)[1].startswith(b"4"), answer
+    serves(hasty)
+    assert "Traceback" not in hasty.process.output()
+
+
+def test_a_sender_that_leaves_does_no_harm(gateway: Gateway) -> None:
+    head = b"POST /trading-signal/webhook HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{"
+    for _ in range(20):
+        with connect(gateway) as connection:
+            connection.sendall(head)
+    serves(gateway)
+    assert "Traceback" not in gateway.process.output()
+    assert "request failed" not in gateway.process.output()
+
+
+def rss(gateway: Gateway) -> int:
+    return int(psutil.Process(gateway.process.pid).memory_info().rss)

@@ -1,0 +1,174 @@
+"""TradingView sends a message again after a 5xx: whatever happened to the first, one order comes of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import requests
+
+from chaos.wire import Wire
+from demo.stack import Server, eventually
+from tests.conftest import Workers
+from tests.gateway.conftest import ALPHA, BETA, Gateway, Gateways
+from tests.servers import RedisServer
+from worker.paper import PaperServer
+
+PATIENCE = 3.0
+"""Seconds that TradingView waits."""
+SYNC = {
+    "connectorName": "alpha",
+    "connectorToken": ALPHA,
+    "entryOrder": {"value": 100, "mode": "compoundAvailableBalancePercent"},
+    "position": {"side": "long", "size": 1, "prev_side": "flat", "prev_size": 0},
+}
+BUY = {"connectorName": "alpha", "connectorToken": ALPHA, "action": "buy", "percent": "10"}
+CANCEL = {"connectorName": "beta", "connectorToken": BETA, "action": "cancelAll"}
+NAMED = {**BUY, "action": "openLong", "clientOrderId": "Long"}
+
+
+def deliver(gateway: Gateway, signal: dict[str, object]) -> int:
+    """One delivery as TradingView makes it: the status, or 0 if it hung up."""
+    try:
+        return requests.post(gateway.webhook, json=signal, timeout=PATIENCE).status_code
+    except requests.RequestException:
+        return 0
+
+
+def test_redis_freezes_dies_and_comes_back_in_between(
+    tmp_path: Path, prefix: str, workers: Workers, paper: PaperServer
+) -> None:
+    with RedisServer(tmp_path / "redis", "appendfsync always") as server:
+        gateways = Gateways(server.url, prefix, tmp_path)
+        gateway = gateways.start()
+        messages = [{**SYNC, "log": "a"}, {**BUY, "log": "b"}, {**NAMED, "log": "c"}]
+        try:
+            server.freeze()  # what was asked is done when it thaws, if anybody listens still
+            with ThreadPoolExecutor(3) as pool:
+                assert set(pool.map(lambda one: deliver(gateway, one), messages)) == {503}
+            server.thaw()
+            server.kill()
+            assert [deliver(gateway, one) for one in messages] == [503] * 3
+            server.start()
+            with ThreadPoolExecutor(3) as pool:
+                thawing = pool.map(lambda one: deliver(gateway, one), messages)
+                server.freeze()
+                time.sleep(0.5)  # not for luck: how long it stands still, while deliveries are on their way
+                server.thaw()
+                told = list(thawing)
+            # who was told ok does not send again
+            left = [one for one, status in zip(messages, told, strict=True) if status != 200]
+            assert [deliver(gateway, one) for one in left] == [200] * len(left)
+            workers.start(
+                paper.webhook_url, redis_url=server.url, accounts_file=gateways.accounts, entry_expiry=600
+            )
+            arrived = paper.wait_for_receipts(3, timeout=30)
+            workers.stop()
+        finally:
+            gateways.stop()
+    assert sorted(str(one.body["log"]) for one in arrived) == ["a", "b", "c"]
+
+
+def test_the_answer_of_redis_is_lost(
+    server: Server, prefix: str, tmp_path: Path, workers: Workers, paper: PaperServer
+) -> None:
+    with Wire(server.port) as wire:
+        gateways = Gateways(f"redis://127.0.0.1:{wire.port}/0", prefix, tmp_path)
+        gateway = gateways.start()
+        try:
+            for message in (SYNC, BUY, NAMED):
+                assert gateway.post(CANCEL).status_code == 200  # the connection is open, the script known
+                wire.loses = 1.0
+                assert deliver(gateway, message) == 503
+                wire.loses = 0.0
+                (receipt,) = gateway.receipts(message)
+                assert receipt["status"] == "duplicate", "it had been taken"
+        finally:
+            gateways.stop()
+    workers.start(paper.webhook_url, accounts_file=tmp_path / "accounts.json", entry_expiry=600)
+    arrived = paper.wait_for_receipts(6, timeout=20)
+    workers.stop()
+    assert [one.body.get("action") for one in arrived if one.connector == "alpha"] == [
+        None,
+        "buy",
+        "openLong",
+    ]
+
+
+def test_the_gateway_dies_between_admission_and_answer_and_another_replica_is_asked(
+    gateways: Gateways, workers: Workers, paper: PaperServer
+) -> None:
+    first = gateways.start(crash_point="admitted")
+    second = gateways.start()
+    assert deliver(first, BUY) == 0
+    assert first.process.wait(10) != 0
+    (receipt,) = second.receipts(BUY)
+    assert receipt["status"] == "duplicate"
+    assert second.receipts(BUY)[0]["status"] == "duplicate"  # that answer may be lost, too
+    workers.start(paper.webhook_url, accounts_file=gateways.accounts)
+    paper.wait_for_receipts(1, timeout=20)
+    workers.stop()
+    assert len(paper.receipts) == 1
+
+
+def test_an_answer_that_nobody_waited_for_leaves_the_text_known(
+    tmp_path: Path, server: Server, prefix: str, ended: Callable[[str], str]
+) -> None:
+    with Wire(server.port) as wire:
+        gateways = Gateways(f"redis://127.0.0.1:{wire.port}/0", prefix, tmp_path)
+        first = gateways.start(gateway_deadline=30)
+        try:
+            assert first.post(BUY).status_code == 200  # connections are open now
+            wire.delay = 0.3
+            try:
+                requests.post(first.webhook, json={**BUY, "log": "left"}, timeout=0.1)
+            except requests.Timeout:
+                pass
+            else:
+                raise AssertionError("the answer came too soon for this test")
+            eventually(
+                lambda: first.metric("signals_gateway_unreleased_total") == 1, within=20, what="it is taken"
+            )
+            wire.delay = 0.0
+            assert first.receipts({**BUY, "log": "left"})[0]["status"] == "duplicate"
+        finally:
+            gateways.stop()
+
+
+def test_redis_away_is_told_within_the_patience_of_tradingview(tmp_path: Path, prefix: str) -> None:
+    gateways = Gateways("redis://127.0.0.1:1/0", prefix, tmp_path)
+    gateway = gateways.start()
+    headers = gateways.add_key("all", connectors=["*"])
+    try:
+        assert requests.get(f"{gateway.url}/readyz", timeout=10).status_code == 503
+        assert requests.get(f"{gateway.url}/livez", timeout=10).status_code == 200
+        assert deliver(gateway, BUY) == 503
+        # nothing can have been taken, and it says so
+        gateways.stop()
+        gateway = gateways.start()
+        answer = requests.post(gateway.v1, json=NAMED, headers=headers, timeout=10)
+        assert answer.status_code == 503
+        assert "nothing was taken" in answer.json()["detail"]
+    finally:
+        gateways.stop()
+
+
+def test_what_is_not_known_is_a_504_and_safe_to_repeat(server: Server, prefix: str, tmp_path: Path) -> None:
+    with Wire(server.port) as wire:
+        gateways = Gateways(f"redis://127.0.0.1:{wire.port}/0", prefix, tmp_path)
+        headers = {**gateways.add_key("all", connectors=["*"]), "Idempotency-Key": "mine"}
+        gateway = gateways.start()
+        try:
+            assert gateway.post(CANCEL).status_code == 200  # the connection is open, the script known
+            wire.loses = 1.0
+            answer = requests.post(gateway.v1, json=BUY, headers=headers, timeout=10)
+            assert answer.status_code == 504
+            assert answer.headers["Content-Type"] == "application/problem+json"
+            assert "Idempotency-Key" in answer.json()["detail"]
+            wire.loses = 0.0
+            again = requests.post(gateway.v1, json=BUY, headers=headers, timeout=10)
+            assert again.json()["receipts"][0]["status"] == "duplicate"
+        finally:
+            gateways.stop()
