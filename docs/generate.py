@@ -10,12 +10,13 @@ import sys
 from pathlib import Path
 
 from worker.contract import schema
+from worker.metrics.catalogue import CATALOGUE
 from worker.settings import PREFIX, Settings
 
 HOUSE = Path(__file__).resolve().parent.parent
 README = HOUSE / "README.md"
 SCHEMA = HOUSE / "docs" / "contract.schema.json"
-BEGIN, END = "<!-- settings:begin -->", "<!-- settings:end -->"
+METRICS = HOUSE / "docs" / "metrics.md"
 
 
 def main() -> None:
@@ -28,13 +29,18 @@ def main() -> None:
 
 def documents() -> dict[Path, str]:
     """Every file with generated parts, as it should be."""
-    readme = README.read_text("utf-8")
-    before, rest = readme.split(BEGIN)
-    after = rest.split(END)[1]
     return {
-        README: f"{before}{BEGIN}\n{settings_table()}{END}{after}",
+        README: _with(README, "settings", settings_table()),
+        METRICS: _with(METRICS, "metrics", metrics_table()),
         SCHEMA: schema.text(),
     }
+
+
+def _with(page: Path, name: str, generated: str) -> str:
+    """The page with ``generated`` between the marks of this name."""
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    before, rest = page.read_text("utf-8").split(begin)
+    return f"{before}{begin}\n{generated}{end}{rest.split(end)[1]}"
 
 
 def settings_table() -> str:
@@ -42,6 +48,15 @@ def settings_table() -> str:
     rows = ["| variable | default | what |", "| --- | --- | --- |"]
     for name, field in Settings.model_fields.items():
         rows.append(f"| `{PREFIX}{name.upper()}` | {_shown(field.default)} | {field.description} |")
+    return "\n".join(rows) + "\n"
+
+
+def metrics_table() -> str:
+    """One row per metric, in the order of the code."""
+    rows = ["| metric | type | labels | of | what |", "| --- | --- | --- | --- | --- |"]
+    for spec in CATALOGUE.values():
+        labels = ", ".join(f"`{label}`" for label in spec.labels)
+        rows.append(f"| `{spec.name}` | {spec.kind} | {labels} | {spec.scope} | {spec.help} |")
     return "\n".join(rows) + "\n"
 
 

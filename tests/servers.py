@@ -18,11 +18,11 @@ from demo.stack import Process, eventually, free_port
 SKIP_VARIABLE = "TEST_WITHOUT_REDIS_SERVER"
 
 
-def binary(name: str) -> str:
+def binary(name: str, packages: str = "redis-server redis-sentinel") -> str:
     """Where the program is. Without it the test fails, or is skipped if a variable says so."""
     if found := shutil.which(name):
         return found
-    missing = f"{name} is not installed: apt-get install redis-server redis-sentinel"
+    missing = f"{name} is not installed: apt-get install {packages}"
     if os.environ.get(SKIP_VARIABLE):
         pytest.skip(missing)
     pytest.fail(f"{missing}, or set {SKIP_VARIABLE}=1")

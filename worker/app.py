@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import threading
+import uuid
 import warnings
+from importlib.metadata import version
 from typing import Any
 
 from celery import signals as celery_signals
+from celery.apps import worker as celery_worker
 from celery.exceptions import CPendingDeprecationWarning, SecurityWarning
 from prometheus_client import CollectorRegistry
 
@@ -19,19 +23,25 @@ from worker.compose import Composer
 from worker.delivery import Courier
 from worker.dispatch import Dispatcher
 from worker.doctor import require_safe_server
-from worker.events import Observers
+from worker.events import Observer, Observers
 from worker.handling import Handler, Pace
 from worker.health import HealthServer
 from worker.lanes import Lanes
-from worker.lanes.redis import connect, translated
+from worker.lanes.redis import connect
+from worker.lanes.register import Register
+from worker.lanes.scripts import Observe
 from worker.logs import LogObserver, configure
-from worker.metrics import Metrics, WatchedFiles
+from worker.metrics import LedgerCollector, Metrics, WatchedFiles, connector_metrics, new_registry
 from worker.rings import CeleryBell, make_app
 from worker.settings import Settings
 from worker.vault import open_vault
 from worker.wake import Waker
+from worker.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
+
+PROBE_TIMEOUT = 1.0
+"""Seconds that a scrape or a probe waits for each answer of Redis."""
 
 
 class Worker:
@@ -41,17 +51,22 @@ class Worker:
         """Raises SettingsError or QueueUnusable if it must not start."""
         self._settings = settings
         client = connect(settings.redis_url, timeout=settings.redis_timeout)
-        self._probe_client = connect(settings.redis_url, timeout=min(1.0, settings.redis_timeout))
+        # Whoever scrapes or probes does not wait long.
+        probing = connect(settings.redis_url, timeout=min(PROBE_TIMEOUT, settings.redis_timeout))
         require_safe_server(client, settings)
-        registry = CollectorRegistry()
+        registry = new_registry(_build())
         compose = _composer(settings, registry)
         app = make_app(
             settings.redis_url, settings.prefix, horizon=settings.horizon, timeout=settings.redis_timeout
         )
         bell = CeleryBell(app)
         self._belfry = Belfry(bell)
-        metrics = Metrics(registry, in_flight=lambda: self.dispatcher.in_flight)
-        observer = Observers([metrics, LogObserver()])
+        metrics = Metrics(registry, in_flight=lambda: self.dispatcher.in_flight, threads=settings.threads)
+        self._watchdog = Watchdog(settings.lease * 2)
+        called = _both(metrics.called, self._watchdog.called)
+        self._register = Register(probing, prefix=settings.prefix)
+        registry.register(LedgerCollector(self._register.census))
+        observer = Observers([metrics, *_per_connector(settings, registry), LogObserver()])
         lanes = Lanes(
             client,
             prefix=settings.prefix,
@@ -61,6 +76,7 @@ class Worker:
             abandoned=self._abandoned,
             durability=settings.required_durability(),
             rate_of=compose.rate,
+            observe=called,
         )
         stopping = threading.Event()
         handler = Handler(
@@ -80,7 +96,12 @@ class Worker:
             stopping=stopping,
         )
         patient = Lanes(
-            client, prefix=settings.prefix, timing=settings.timing(), patience=settings.redis_patience
+            client,
+            prefix=settings.prefix,
+            timing=settings.timing(),
+            patience=settings.redis_patience,
+            worker=uuid.uuid4().hex[:12],
+            observe=called,
         )
         waker = Waker(patient, bell, observer, take=self.dispatcher.drain)
         tasks.register(app, drain=self.dispatcher.drain, wake=waker.on_time)
@@ -105,6 +126,7 @@ class Worker:
         configure(settings.log_level, settings.log_format)
         celery_signals.setup_logging.connect(_leave_logging_alone)
         celery_signals.worker_ready.connect(self._on_ready)
+        celery_signals.task_received.connect(_on_received)
         celery_signals.worker_shutting_down.connect(self._on_shutdown)
         # Celery warns of root because of pickle, which we do not accept.
         warnings.filterwarnings("ignore", category=SecurityWarning)
@@ -118,8 +140,11 @@ class Worker:
             quiet=True,
         )
         worker.start()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # impatience makes no failure of a clean end
         self.health.stop()
-        return int(worker.exitcode or 0)
+        code = int(worker.exitcode or 0)
+        log.info("stopped", extra={"exit_code": code})
+        return code
 
     def _courier(self) -> Courier:
         settings = self._settings
@@ -148,21 +173,56 @@ class Worker:
         self._consuming = False
         self.dispatcher.begin_stop()
 
-    def _live(self) -> str | None:
+    def _live(self) -> tuple[bool, str]:
         if self._consuming and not self.dispatcher.alive:
-            return "a thread has died"
-        stuck = self.dispatcher.stuck_for()
-        return f"no outcome written for {stuck:.0f} s" if stuck > self._settings.lease * 2 else None
+            return False, "a thread has died"
+        wedged = self._watchdog.look(self.dispatcher.progress(), self._rings() if self._consuming else None)
+        return wedged is None, wedged or "ok"
 
-    def _ready(self) -> str | None:
-        if not self._consuming:
-            return "not consuming"
+    def _rings(self) -> int | None:
+        """Rings that wait for any worker; None if Redis does not say."""
         try:
-            with translated():
-                self._probe_client.ping()
+            return self._register.ring_queue()
+        except Exception:  # noqa: BLE001 - whatever it is, it is not this worker that is wedged
+            return None
+
+    def _ready(self) -> tuple[bool, str]:
+        if not self._consuming:
+            return False, "not consuming"
+        try:
+            server = self._register.server()
         except Exception as error:  # noqa: BLE001 - whatever it is, this worker is not ready
-            return str(error)
-        return None
+            return False, str(error)
+        # Ready even if it is full: what workers finish makes room.
+        return True, (server and server.refuses) or "ok"
+
+
+def _both(one: Observe, other: Observe) -> Observe:
+    def called(call: str, seconds: float, answered: bool) -> None:
+        one(call, seconds, answered)
+        other(call, seconds, answered)
+
+    return called
+
+
+def _on_received(**_: Any) -> None:
+    crash.here("received")
+
+
+def _build() -> dict[str, str]:
+    return {
+        "version": version("signal-dispatch"),
+        "celery": version("celery"),
+        "redis_py": version("redis"),
+    }
+
+
+def _per_connector(settings: Settings, registry: CollectorRegistry) -> list[Observer]:
+    metrics = connector_metrics(settings.metrics_connectors)
+    if metrics is None:
+        return []
+    registry.register(metrics)
+    return [metrics]
 
 
 def _composer(settings: Settings, registry: CollectorRegistry) -> Composer:
@@ -178,6 +238,13 @@ def _composer(settings: Settings, registry: CollectorRegistry) -> Composer:
         vault=vault,
         keep_delay=settings.platform_delays,
     )
+
+
+def _say_nothing(*_: object) -> None:
+    """Stands in for what Celery writes past all logging when it is told to stop; we log that ourselves."""
+
+
+setattr(celery_worker, "safe_say", _say_nothing)  # noqa: B010 - Celery does not say that it may be set
 
 
 def _leave_logging_alone(**_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Points at which tests let a process die (or stand still), between any two steps that matter.
+"""Points at which tests let a process die (or stand still, or hang), between any two steps that matter.
 
 docs/crash-points.md tells for each what could break there and what mends it.
 
@@ -23,7 +23,8 @@ POINTS = {
     "ringing": "lanes count as rung, their message not sent",
     "arming": "a slot counts as armed, its countdown not sent",
     # a worker
-    "rung": "a ring arrived, no lane leased",
+    "received": "a ring arrived, nobody has begun with it",
+    "rung": "a ring is being worked on, no lane leased",
     "checked-out": "leased and noted as sending, nothing sent",
     "connected": "connection open, not a byte sent",
     "half-sent": "headers sent, body not",
@@ -42,11 +43,14 @@ POINTS = {
 
 _armed: str | None = None
 _passes_left = 0
-_by = signal.SIGKILL
+_by: signal.Signals | None = signal.SIGKILL
 
 
-def arm(point: str, after: int = 0, by: signal.Signals = signal.SIGKILL) -> None:
-    """Have ``point`` send this process ``by``, once, after it was passed ``after`` times."""
+def arm(point: str, after: int = 0, by: signal.Signals | None = signal.SIGKILL) -> None:
+    """Have ``point`` send this process ``by``, once, after it was passed ``after`` times.
+
+    None: every thread that comes by then hangs there for ever, while the others go on.
+    """
     global _armed, _passes_left, _by
     if point not in POINTS:
         raise ValueError(f"no such crash point: {point}")
@@ -54,11 +58,12 @@ def arm(point: str, after: int = 0, by: signal.Signals = signal.SIGKILL) -> None
 
 
 def arm_from(environment: Mapping[str, str]) -> None:
-    """Arm what ``CRASH_POINT`` says, if anything: ``name``, ``name:passes`` or ``name:passes:SIGSTOP``."""
+    """Arm what ``CRASH_POINT`` says, if anything: ``name``, ``name:passes``, ``name:passes:SIGSTOP`` or
+    ``name:passes:HANG``."""
     wanted = environment.get(VARIABLE)
     if wanted:
         name, passes, by = f"{wanted}::".split(":")[:3]
-        arm(name, int(passes or 0), signal.Signals[by or "SIGKILL"])
+        arm(name, int(passes or 0), None if by == "HANG" else signal.Signals[by or "SIGKILL"])
 
 
 def here(point: str) -> None:
@@ -70,7 +75,11 @@ def here(point: str) -> None:
 def _pass_or_end() -> None:
     global _armed, _passes_left  # noqa: PLW0603
     _passes_left -= 1
-    if _passes_left < 0:
+    if _passes_left >= 0:
+        return
+    if _by is None:
+        threading.Event().wait()
+    else:
         _armed = None
         # To this very thread: of a signal to the process another might be told first, while this one goes on.
         signal.pthread_kill(threading.get_ident(), _by)

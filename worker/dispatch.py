@@ -27,6 +27,7 @@ from worker.handling import Handler, Job
 from worker.ports import Bell, Queue
 from worker.records import Answer, Deferral, Outcome, Settlement
 from worker.rooms import Room
+from worker.watchdog import Progress
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -68,7 +69,8 @@ class Dispatcher:
             threading.Thread(target=self._post_jobs, name=f"poster-{n}", daemon=True) for n in range(threads)
         ]
         self._committer = threading.Thread(target=self._commit_results, name="committer", daemon=True)
-        self._progress_at = clock()
+        self._in_hand = self._taken = self._written = 0
+        self._counting = threading.Lock()
 
     def start(self) -> None:
         for thread in (*self._posters, self._committer):
@@ -102,15 +104,24 @@ class Dispatcher:
         """Lanes in this worker's hands."""
         return self._room.taken
 
-    def stuck_for(self) -> float:
-        """Seconds since a result was last written, while there is something in flight; else 0."""
-        return self._clock() - self._progress_at if self.in_flight else 0.0
+    def progress(self) -> Progress:
+        """What has been done so far, for the watchdog."""
+        in_flight = self.in_flight
+        with self._counting:
+            return Progress(in_flight, self._room.free, self._in_hand, self._taken, self._written)
 
     def drain(self, names: Sequence[str]) -> None:
         """Lease these lanes as room allows and hand them to the posting threads.
 
         Returns when all are handed over; lanes that a stopping worker does not take are rung again.
         """
+        self._count(in_hand=1, taken=1)
+        try:
+            self._hand_over(names)
+        finally:
+            self._count(in_hand=-1, taken=1)
+
+    def _hand_over(self, names: Sequence[str]) -> None:
         crash.here("rung")
         waiting = list(dict.fromkeys(names))
         while waiting:
@@ -124,7 +135,7 @@ class Dispatcher:
 
     def _take(self, names: Sequence[str], places: int) -> None:
         if self.in_flight == places:
-            self._progress_at = self._clock()  # nothing was in flight before: there was nothing to progress
+            self._count(written=1)  # nothing was in flight before: there was nothing to write
         self._checkout(names, f"{self._name}.{next(self._calls)}", self._clock())
 
     def _checkout(self, names: Sequence[str], token: str, asked_at: float) -> None:
@@ -150,7 +161,16 @@ class Dispatcher:
         self._room.leave(len(names) - len(answer.heads))
         for head in answer.heads:
             self._work.put(Job(head, asked_at, answer.now_ms, asked_at, 1))
+        for head in answer.heads:
+            if head.rung_ms is not None:
+                self._observer.taken(waited=max(0, answer.now_ms - head.rung_ms) / 1000)
         self._follow_up(answer)
+
+    def _count(self, *, in_hand: int = 0, taken: int = 0, written: int = 0) -> None:
+        with self._counting:
+            self._in_hand += in_hand
+            self._taken += taken
+            self._written += written
 
     def _post_jobs(self) -> None:
         while (job := self._work.get()) is not None:
@@ -171,7 +191,7 @@ class Dispatcher:
                     return
                 results.append(another)
             self._commit_safely(results)
-            self._progress_at = self._clock()
+            self._count(written=1)
 
     def _commit_safely(self, results: list[tuple[Job, Settlement | Deferral]]) -> None:
         try:
@@ -256,6 +276,8 @@ class Dispatcher:
     def _follow_up(self, answer: Answer) -> None:
         for ended in answer.ended:
             self._observer.ended(ended)
+        for change in answer.circuits:
+            self._observer.circuit(change)
         if answer.rings:
             self._bell.ring(answer.rings)
         if answer.slots_ms:

@@ -67,6 +67,7 @@ def require_safe_server(client: redis.Redis, settings: Settings) -> None:
     try:
         with translated():
             findings = list(_examine_info(client.info()))
+            _require_scripts(client)
             promise = _examine_promise(client.pipeline(transaction=False), settings.required_durability())
     except SignalsError as error:
         raise type(error)(f"{masked(settings.redis_url)}: {diagnosis.of_redis(error)}") from error
@@ -75,6 +76,15 @@ def require_safe_server(client: redis.Redis, settings: Settings) -> None:
             raise QueueUnusable(finding.text)
     if promise.level == "warn":
         log.warning("nothing is posted until Redis keeps it", extra={"error": promise.text})
+
+
+def _require_scripts(client: redis.Redis) -> None:
+    """Raise RedisError if this user may not run scripts: who only reads must not look like a worker."""
+    try:
+        client.eval("#!lua flags=no-writes\nreturn 1", 0)
+    except RedisError as error:
+        if not is_passing(error):
+            raise
 
 
 def _examine_server(settings: Settings) -> Iterator[Finding]:

@@ -16,8 +16,8 @@ from worker.errors import SettingsError
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIEnvironment
 
-Probe = Callable[[], str | None]
-"""None if all is well, else one line about what is not."""
+Probe = Callable[[], tuple[bool, str]]
+"""Whether all is well, and one line about it."""
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -69,8 +69,8 @@ class HealthServer:
         probe = self._probes.get(path)
         if probe is None:
             return _plain(start_response, "404 Not Found", "try /metrics, /livez or /readyz")
-        trouble = probe()
-        return _plain(start_response, "503 Service Unavailable" if trouble else "200 OK", trouble or "ok")
+        well, text = probe()
+        return _plain(start_response, "200 OK" if well else "503 Service Unavailable", text)
 
 
 def _plain(start_response: StartResponse, status: str, text: str) -> Iterable[bytes]:

@@ -89,6 +89,8 @@ class Head:
     """An earlier owner was sending it and never told how that ended: judge it, do not send it."""
     taken_ms: int | None = None
     """Of an orphan: when that owner was given it."""
+    rung_ms: int | None = field(default=None, compare=False)
+    """When its lane was last rung; None if it was in hand already, or if the call was repeated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +139,23 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class CircuitChange:
+    """An endpoint begins or ceases to count as out of order; told once, by the call that decided it."""
+
+    endpoint: str
+    is_open: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """What people hold back. ``scopes``: how many pauses there are, those of connectors included."""
+
+    everything: bool = False
+    entries: bool = False
+    scopes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """What every call leaves to do, and what ended in it."""
 
@@ -146,6 +165,7 @@ class Answer:
     slots_ms: tuple[int, ...] = ()
     """Times at which the caller must have the calendar looked at."""
     ended: tuple[Ended, ...] = ()
+    circuits: tuple[CircuitChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +196,8 @@ class WakeAnswer(Answer):
     """More is due than one call handles: call again."""
     leases_expired: int = 0
     rings_lost: int = 0
+    held: Held | None = None
+    """What is paused now; only a sweep tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +274,35 @@ class Timing:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerState:
+    """What the Redis server says of itself."""
+
+    memory: int
+    """Bytes in use."""
+    memory_limit: int
+    """Bytes at which it refuses signals; 0: none."""
+    evicting: bool
+    """It may throw signals away when its memory is full."""
+    append_only: bool
+    disk_failing: bool
+    """It cannot write its append-only file, and refuses signals until it can."""
+
+    @property
+    def fullness(self) -> float:
+        """Share of the limit that is in use; at 1 producers are refused. 0 without a limit."""
+        return self.memory / self.memory_limit if self.memory_limit else 0.0
+
+    @property
+    def refuses(self) -> str | None:
+        """Why it takes no signals in, for people; None if it does."""
+        if self.fullness >= 1:
+            return "Redis is full (maxmemory): producers are refused until there is room"
+        if self.disk_failing:
+            return "Redis cannot write its append-only file: producers are refused until it can"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Census:
     """How many signals are where."""
 
@@ -276,4 +327,16 @@ class Census:
     pauses: dict[str, tuple[str, ...]] = field(default_factory=dict)
     """What people hold back, and for which reasons; scopes as in ``worker.lanes.pauses``."""
     circuits: dict[str, int] = field(default_factory=dict)
-    """Endpoints that count as out of order, and when (ms) they are tried again."""
+    """Endpoints that count as out of order, and when (ms) they are tried again; at most ten are named."""
+    circuits_open: int = 0
+    """How many there are."""
+    dead_exits: dict[str, int] = field(default_factory=dict)
+    """Those of the dead letters that are no entries: what they were to close or cancel may still be there."""
+    oldest_unknown_ms: int | None = None
+    """Since when the first signal of unknown fate waits for a person."""
+    parked: int = 0
+    """Lanes that wait for a retry or for their turn under a rate limit."""
+    workers: int = 0
+    """Workers that have swept lately."""
+    server: ServerState | None = None
+    """None if the user's rights do not allow to ask."""

@@ -20,6 +20,10 @@ class Room:
     def taken(self) -> int:
         return self._size - self._free
 
+    @property
+    def free(self) -> int:
+        return self._free
+
     def enter(self, wanted: int) -> int:
         """Take up to ``wanted`` places, waiting until there is at least one; 0 once the room is closed."""
         with self._changed:

@@ -183,6 +183,10 @@ class Settings(BaseSettings):
 
     metrics_host: str = Field("127.0.0.1", description="Where /metrics, /livez and /readyz listen")
     metrics_port: int = Field(9464, ge=0, le=65_535, description="Their port; 0 picks a free one")
+    metrics_connectors: Annotated[str, Field(pattern=r"^(all|none|top:[1-9]\d{0,4})$")] = Field(
+        "top:50",
+        description="Connectors with metrics of their own: `all`, `none`, or the N busiest (`top:N`)",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged")
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="`auto`: text on a terminal, else JSON lines"

@@ -6,6 +6,7 @@ Celery starts steps in order of what they require and stops them in reverse; con
 from __future__ import annotations
 
 import logging
+import signal
 import threading
 from typing import Any
 
@@ -35,10 +36,13 @@ def install(
         requires = {"celery.worker.components:Pool"}  # noqa: RUF012 - Celery reads it from the class
 
         def start(self, parent: Any) -> None:  # noqa: ARG002
+            # Celery has just made Ctrl-C a failure, and a second one cut off what is in flight.
+            signal.signal(signal.SIGINT, signal.getsignal(signal.SIGTERM))
             belfry.start()
             dispatcher.start()
 
         def stop(self, parent: Any) -> None:  # noqa: ARG002
+            log.info("stopping", extra={"in_flight": dispatcher.in_flight})
             if not dispatcher.stop(stop_timeout):
                 log.error("stopped with POSTs still in flight; their fate will be judged unknown")
             crash.here("stopped")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from worker import crash
 from worker.events import Observer
 from worker.ports import Bell, Calendar
-from worker.records import WakeAnswer
+from worker.records import Held, WakeAnswer
 
 
 class Waker:
@@ -21,6 +21,7 @@ class Waker:
         self._bell = bell
         self._observer = observer
         self._take = take
+        self._held = Held()
 
     def on_time(self, slot_ms: int) -> None:
         """A countdown for ``slot_ms`` (Redis clock) has run out.
@@ -55,3 +56,8 @@ class Waker:
             self._observer.swept(leases_expired=answer.leases_expired, rings_lost=answer.rings_lost)
         for ended in answer.ended:
             self._observer.ended(ended)
+        for change in answer.circuits:
+            self._observer.circuit(change)
+        if answer.held is not None and answer.held != self._held:
+            self._held = answer.held
+            self._observer.paused(answer.held)

@@ -55,6 +55,7 @@ class Case:
 
 
 CASES = [
+    Case("received", unknown=False),
     Case("rung", unknown=False),
     Case("checked-out", unknown=True),
     Case("connected", unknown=True, passes=7),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+import urllib.request
 import uuid
 from pathlib import Path
 
@@ -25,6 +26,17 @@ def run(package: str, *arguments: str, redis_url: str, prefix: str) -> str:
     )
     assert done.returncode == 0, done.stderr
     return done.stdout + done.stderr
+
+
+def exemplars(address: str) -> str:
+    """The page of metrics as OpenMetrics, which tells more."""
+    request = urllib.request.Request(
+        f"{address}/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"}
+    )
+    with urllib.request.urlopen(request, timeout=5) as answer:
+        page = str(answer.read().decode())
+    assert "signal_id=" in page
+    return page
 
 
 def test_the_token_appears_nowhere(
@@ -67,6 +79,8 @@ def test_the_token_appears_nowhere(
             "receipts": "\n".join(map(str, receipts)) + "\n".join(str(one.as_dict()) for one in receipts),
             "messages": b"\n".join(seen_messages).decode(),
             "metrics": fetch(f"{workers.addresses[0]}/metrics")[1],
+            "exemplars": exemplars(workers.addresses[0]),
+            "probes": "".join(fetch(f"{workers.addresses[0]}/{name}")[1] for name in ("livez", "readyz")),
             "status": run("worker", "status", redis_url=redis_url, prefix=prefix),
             "status json": run("worker", "status", "--json", redis_url=redis_url, prefix=prefix),
             "dead list": run("worker", "dead", "list", redis_url=redis_url, prefix=prefix),

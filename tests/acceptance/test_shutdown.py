@@ -3,9 +3,12 @@ flight is judged, everything else goes on."""
 
 from __future__ import annotations
 
+import json
 import signal
 import time
 from collections import Counter
+
+import pytest
 
 from demo.stack import eventually, fetch
 from producers import SignalProducer
@@ -90,12 +93,29 @@ def test_a_hundred_in_flight_when_it_is_killed(
         assert max(arrived.values()) == 2
 
 
-def test_an_idle_worker_stops_quickly(paper: PaperServer, workers: Workers) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_idle_worker_stops_quickly(paper: PaperServer, workers: Workers, number: signal.Signals) -> None:
     process = workers.start(paper.webhook_url)
     began = time.monotonic()
-    process.send(signal.SIGTERM)
+    process.send(number)
     assert process.wait(10) == 0
     assert time.monotonic() - began < 5
+    lines = [json.loads(line) for line in process.output().splitlines()]
+    assert [line["event"] for line in lines[-2:]] == ["stopping", "stopped"], "in one form, to the last line"
+
+
+def test_who_presses_ctrl_c_again_and_again_cuts_nothing_off(
+    workers: Workers, producer: SignalProducer, ledger: Ledger
+) -> None:
+    with PaperServer(mischief=SLOW) as paper:
+        process = workers.start(paper.webhook_url)
+        receipt = producer.send({"connectorName": "a", "connectorToken": "token-for-tests", "action": "sell"})
+        paper.wait_for_receipts(1, timeout=10)
+        while process.exit_code is None:
+            process.send(signal.SIGINT)
+            time.sleep(0.2)
+        assert process.exit_code == 0
+        assert ledger.record(receipt.id)["outcome"] == "accepted"
 
 
 def test_probes_and_metrics(
@@ -118,4 +138,4 @@ def test_probes_and_metrics(
         what="the outcome is counted",
     )
     assert 'signals_post_duration_seconds_count{verdict="accepted"} 1.0' in str(text)
-    assert "signals_lateness_seconds_count 1.0" in str(text)
+    assert 'signals_lateness_seconds_count{delayed="no"} 1.0' in str(text)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 LANES = "tests/integration/test_lanes.py"
 BRAKES = "tests/integration/test_lanes_brakes.py"
 DROP = "tests/integration/test_lanes_drop.py"
+TOLD = "tests/integration/test_lanes_told.py"
 DURABILITY = "tests/integration/test_durability.py"
 HANDLING = "tests/unit/test_handling.py"
 DISPATCH = "tests/unit/test_dispatch.py"
@@ -403,6 +404,30 @@ MUTANTS = [
         (f"{BRAKES}::TestPause::test_two_reasons_hold_until_both_are_gone",),
     ),
     # 8 honest
+    Mutant(
+        "nobody can tell for how long a doubt has waited",
+        8,
+        f"{LUA}/common.lua",
+        "if outcome == 'unknown' then call('ZADD', UNKNOWN, now, rec.id) end",
+        "",
+        (f"{TOLD}::TestDeadLetters::test_those_of_unknown_fate_are_known_by_age_until_decided",),
+    ),
+    Mutant(
+        "a failed exit looks like a missed entry",
+        8,
+        "worker/cli/risk.py",
+        "        *_failed_exits(census),\n",
+        "",
+        ("tests/unit/cli/test_cli_risk.py::test_failed_exits_are_worse_than_missed_entries",),
+    ),
+    Mutant(
+        "a worker that takes nothing looks alive",
+        8,
+        "worker/watchdog.py",
+        "up and work and progress.free_places > 0",
+        "False",
+        ("tests/unit/test_watchdog.py::test_wedged",),
+    ),
     Mutant(
         "a call acts although its caller has given it up",
         8,

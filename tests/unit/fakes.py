@@ -7,12 +7,15 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Sequence
 
 from worker.errors import QueueUnavailable
+from worker.events import Observer
 from worker.lanes import (
     CheckoutAnswer,
+    CircuitChange,
     DeferAnswer,
     Deferral,
     Ended,
     Head,
+    Held,
     Outcome,
     SettleAnswer,
     Settlement,
@@ -129,7 +132,7 @@ class FakeBell:
         self.slots += slots_ms
 
 
-class FakeObserver:
+class FakeObserver(Observer):
     """Remembers the names of what it was told, and the outcomes."""
 
     def __init__(self) -> None:
@@ -149,6 +152,15 @@ class FakeObserver:
 
     def swept(self, *, leases_expired: int, rings_lost: int) -> None:
         self._tell(f"swept {leases_expired} {rings_lost}")
+
+    def taken(self, *, waited: float) -> None:
+        self._tell(f"taken {waited:g}")
+
+    def circuit(self, change: CircuitChange) -> None:
+        self._tell(f"circuit {change.endpoint} {'opened' if change.is_open else 'closed'}")
+
+    def paused(self, held: Held) -> None:
+        self._tell(f"paused {held.scopes}")
 
     def trouble(self, what: str, error: Exception) -> None:
         self._tell(f"trouble {what}")

@@ -198,17 +198,25 @@ def test_a_place_is_never_lost(house: Callable[..., House]) -> None:
     assert len(one.lanes.settled) + len(one.lanes.deferred) == 100
 
 
-def test_stuck_is_told_only_while_something_is_in_flight(house: Callable[..., House]) -> None:
+def test_progress_shows_in_its_marks(house: Callable[..., House]) -> None:
     released = threading.Event()
 
     def slow(body: bytes) -> Attempt:
         released.wait(5)
         return Attempt(Verdict.ACCEPTED, "200", 0.0)
 
-    one = house(FakeLanes(make_head()), FakePoster(slow))
-    assert one.dispatcher.stuck_for() == 0.0
+    one = house(FakeLanes(make_head(rung_ms=400)), FakePoster(slow), threads=2)
+    idle = one.dispatcher.progress()
+    assert (idle.in_flight, idle.free_places, idle.rings_in_hand) == (0, 2, 0)
     one.dispatcher.drain(["a"])
-    eventually(lambda: one.dispatcher.stuck_for() > 0.05, within=5, what="it counts as stuck")
+    busy = one.dispatcher.progress()
+    assert (busy.in_flight, busy.free_places, busy.rings_in_hand) == (1, 1, 0)
+    assert busy.taken_mark != idle.taken_mark
+    assert busy.written_mark != idle.written_mark, "the clock starts when there is something to write"
+    assert one.dispatcher.progress() == busy
     released.set()
     one.until_idle()
-    assert one.dispatcher.stuck_for() == 0.0
+    eventually(
+        lambda: one.dispatcher.progress().written_mark != busy.written_mark, within=5, what="a step is seen"
+    )
+    assert "taken 0.6" in one.observer.told

@@ -32,6 +32,9 @@ class Info:
     def info(self) -> dict[str, Any]:
         return self._info
 
+    def eval(self, script: str, keys: int) -> int:
+        return 1
+
     def pipeline(self, transaction: bool) -> Any:
         return self
 

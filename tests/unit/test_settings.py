@@ -140,3 +140,10 @@ def test_a_line_of_the_file_that_sets_nothing_is_an_error(
 def test_a_rate_that_nobody_means_is_an_error() -> None:
     with pytest.raises(SettingsError, match=r"SIGNALS_RATE: must be 0 \(no limit\) or at least 0\.001"):
         load_settings(rate=1e-9)
+
+
+@pytest.mark.parametrize("wanted", ["", "top", "top:0", "top:-1", "top:100000", "ALL", "50"])
+def test_how_many_connectors_have_metrics_is_a_bounded_choice(wanted: str) -> None:
+    with pytest.raises(SettingsError, match=r"SIGNALS_METRICS_CONNECTORS: "):
+        load_settings(metrics_connectors=wanted)
+    assert load_settings(metrics_connectors="top:99999").metrics_connectors == "top:99999"

@@ -54,12 +54,20 @@ def _numbers(census: Census) -> Table:
         "delayed": f"{census.delayed:,}" + (f", the next {next_delayed}" if next_delayed else ""),
         "lanes": f"{census.leased:,} posting, {census.rung:,} queued, {census.halted:,} held back,"
         f" {census.ring_queue:,} rings under way",
+        "workers": f"{census.workers:,}{_memory(census)}",
         "so far": _totals(census.totals),
     }
     grid = Table.grid(padding=(0, 2))
     for name, text in rows.items():
         grid.add_row(Text(name, style="dim"), text)
     return grid
+
+
+def _memory(census: Census) -> str:
+    if census.server is None:
+        return ""
+    used, limit = (f"{size / 2**20:,.0f} MiB" for size in (census.server.memory, census.server.memory_limit))
+    return f", Redis uses {used}" + (f" of {limit}" if census.server.memory_limit else "")
 
 
 def _totals(totals: dict[str, int]) -> str:
@@ -99,10 +107,12 @@ def _state(now_ms: int, lane: LaneView) -> Text:
 
 
 def _dead(census: Census) -> Table:
-    table = listing("reason", "signals", "meaning", title="Dead letters", right=("signals",))
+    table = listing("reason", "signals", "exits", "meaning", title="Dead letters", right=("signals", "exits"))
     for reason, count in sorted(census.dead.items(), key=lambda item: (item[0] != "unknown", -item[1])):
         meaning = _MEANINGS.get(reason, "this release does not know this reason")
-        table.add_row(cell(reason, OUTCOME_STYLES.get(reason, "red")), f"{count:,}", meaning)
+        exits = census.dead_exits.get(reason, 0)
+        of_them = Text(f"{exits:,}" if exits else "", style="bold red")
+        table.add_row(cell(reason, OUTCOME_STYLES.get(reason, "red")), f"{count:,}", of_them, meaning)
     return table
 
 

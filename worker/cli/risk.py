@@ -29,11 +29,16 @@ class Risk:
     """The command that shows more."""
 
 
+_NEARLY_FULL = 0.8
+
+
 def risks(census: Census) -> list[Risk]:
     """Everything that endangers money; an empty list is good news."""
     found = [
         *_doubts(census),
+        *_failed_exits(census),
         *_standstill(census),
+        *_server(census),
         *_brakes(census),
         *_missed(census),
         *_delays(census),
@@ -48,6 +53,25 @@ def _doubts(census: Census) -> Iterator[Risk]:
     others = sum(n for reason, n in census.dead.items() if reason not in (_IN_DOUBT, *_MISSED))
     if others:
         yield Risk("bad", f"{_signals(others)} ended for an unknown reason", "signal-worker dead list")
+
+
+def _failed_exits(census: Census) -> Iterator[Risk]:
+    """An entry that was missed costs a chance; a close or cancel that was missed leaves a position open."""
+    if failed := {reason: census.dead_exits[reason] for reason in _MISSED if census.dead_exits.get(reason)}:
+        text = f"{_signals(sum(failed.values()))} that should close or cancel did not ({_parts(failed)})"
+        yield Risk("bad", f"{text}: look at the account", "signal-worker dead list")
+
+
+def _server(census: Census) -> Iterator[Risk]:
+    server = census.server
+    if server is None:
+        return
+    if server.refuses:
+        yield Risk("bad", server.refuses)
+    elif server.fullness >= _NEARLY_FULL:
+        yield Risk("warn", f"{server.fullness:.0%} of Redis' memory are used: at 100% producers are refused")
+    if server.evicting:
+        yield Risk("bad", "Redis may evict signals: set maxmemory-policy noeviction")
 
 
 def _standstill(census: Census) -> Iterator[Risk]:
@@ -82,10 +106,9 @@ def _options(scopes: Mapping[str, object]) -> str:
 
 
 def _missed(census: Census) -> Iterator[Risk]:
-    missed = {reason: census.dead[reason] for reason in _MISSED if census.dead.get(reason)}
-    if missed:
-        parts = ", ".join(f"{count} {reason}" for reason, count in missed.items())
-        text = f"{_signals(sum(missed.values()))} did not become an order ({parts})"
+    counts = {reason: census.dead.get(reason, 0) - census.dead_exits.get(reason, 0) for reason in _MISSED}
+    if missed := {reason: count for reason, count in counts.items() if count > 0}:
+        text = f"{_signals(sum(missed.values()))} did not become an order ({_parts(missed)})"
         yield Risk("warn", text, "signal-worker dead list")
     if gone := census.totals.get("vanished", 0):
         yield Risk("warn", f"{_signals(gone)} vanished from Redis: somebody deleted them there")
@@ -94,6 +117,10 @@ def _missed(census: Census) -> Iterator[Risk]:
 def _delays(census: Census) -> Iterator[Risk]:
     if census.oldest_due_ms is not None and (late := census.now_ms - census.oldest_due_ms) > LATE_MS:
         yield Risk("warn", f"the oldest waiting signal is {age(late)} late")
+
+
+def _parts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
 
 
 def _signals(count: int) -> str:

@@ -42,7 +42,8 @@ def command(most: int, watch: float | None, as_json: bool) -> None:
 
     \b
     The first lines say what a person should look at now:
-      ✗  money may be at stake        !  orders were missed or come late
+      ✗  money may be at stake: a fate is unknown, or an exit failed
+      !  entries were missed, or something comes late
     \b
     Examples:
       signal-worker status

@@ -12,18 +12,20 @@ from worker.lanes.durability import MEMORY, Durability
 from worker.lanes.hearing import Hearing
 from worker.lanes.keys import RING_QUEUE
 from worker.lanes.redis import Persistence
-from worker.lanes.scripts import Script
+from worker.lanes.scripts import Observe, Script
 from worker.records import (
     Admission,
     AdmitAnswer,
     Admitted,
     Brakes,
     CheckoutAnswer,
+    CircuitChange,
     DeferAnswer,
     Deferral,
     DropAnswer,
     Ended,
     Head,
+    Held,
     Outcome,
     PauseAnswer,
     ResolveAnswer,
@@ -61,8 +63,12 @@ class Lanes:
         abandoned: Callable[[], bool] = lambda: False,
         durability: Durability = MEMORY,
         rate_of: Callable[[str], tuple[float, int] | None] = lambda _: None,
+        worker: str = "",
+        observe: Observe | None = None,
     ) -> None:
-        """``rate_of``: rate and burst of a connector for which those of ``brakes`` do not hold.
+        """``worker``: a name under which each sweep notes that its caller is alive; empty: it does not.
+        ``observe``: told of every call to Redis.
+        ``rate_of``: rate and burst of a connector for which those of ``brakes`` do not hold.
         ``durability``: how safe a write must be before ``admit`` returns, or a head is handed out."""
         self._durability = durability
         self._timing = timing or Timing()
@@ -70,7 +76,7 @@ class Lanes:
         hearing = Hearing(client)
 
         def script(name: str) -> Script:
-            return Script(client, hearing, prefix, name, when_full=name != "admit")
+            return Script(client, hearing, prefix, name, when_full=name != "admit", observe=observe)
 
         self._admit = script("admit")
         self._checkout, self._settle, self._defer = script("checkout"), script("settle"), script("defer")
@@ -78,6 +84,7 @@ class Lanes:
         self._resolve, self._drop, self._release = script("resolve"), script("drop"), script("release")
         self._brakes = _brakes(brakes or Brakes())
         self._rate_of = rate_of
+        self._worker = worker
         self._base = {
             "lease": self._timing.lease_ms,
             "horizon": self._timing.horizon_ms,
@@ -216,7 +223,9 @@ class Lanes:
             "letters_kept": self._timing.letters_kept_ms,
             "letters_most": self._timing.letters_most,
         }
-        return self._wake_up({"repair": repair})
+        # Who is late by a sweep or two still lives.
+        beat = {"worker": {"name": self._worker, "lasts": every_ms * 4 + 5000}} if self._worker else {}
+        return self._wake_up({"repair": repair, **beat})
 
     def _brakes_of(self, lanes: Sequence[str]) -> dict[str, Any]:
         """The brakes, with the rates that some of these lanes have of their own."""
@@ -238,6 +247,7 @@ class Lanes:
             more=found["more"],
             leases_expired=found["expired"],
             rings_lost=found["lost"],
+            held=_held(found["paused"]) if "paused" in found else None,
         )
 
     def _put_back(self, batch: Sequence[Deferral], durability: Durability) -> DeferAnswer:
@@ -330,7 +340,12 @@ def _head(item: dict[str, Any]) -> Head:
         expires_ms=item.get("expires"),
         orphan=item["orphan"],
         taken_ms=item.get("taken"),
+        rung_ms=item.get("rung"),
     )
+
+
+def _held(item: dict[str, Any]) -> Held:
+    return Held(item["all"], item["entries"], item["scopes"])
 
 
 def _common(reply: dict[str, Any]) -> dict[str, Any]:
@@ -340,6 +355,7 @@ def _common(reply: dict[str, Any]) -> dict[str, Any]:
         "rings": tuple(reply["rings"]),
         "slots_ms": tuple(reply["slots"]),
         "ended": tuple(_ended(item, now) for item in reply["ended"]),
+        "circuits": tuple(CircuitChange(item["endpoint"], item["open"]) for item in reply["circuits"]),
     }
 
 

@@ -11,15 +11,17 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import redis
+from redis.exceptions import NoPermissionError
 
 from worker.lanes import entries, foreign
 from worker.lanes.keys import RING_QUEUE
 from worker.lanes.redis import RedisError, translated
 from worker.lanes.views import DeadLetter, LaneView, SignalView, Trace
-from worker.records import Census
+from worker.records import Census, ServerState
 
 _PAGE = 200
 _DEAD = "dead:"
+_DEAD_EXITS = "exits:"
 
 
 class Register:
@@ -35,22 +37,31 @@ class Register:
             return _ms(self._client.time())
 
     def census(self) -> Census:
-        """How many signals are where: one round trip, whatever their number."""
+        """How many signals are where, and how the server is.
+
+        One round trip and a fixed number of commands, none of which looks at more than ten members of what
+        grows with the number of signals or lanes (pauses are read whole): it costs the same with a hundred
+        thousand lanes as with one. What the server says of itself is missing if the user may not ask.
+        """
         pipeline = self._pipeline()
         pipeline.time()
         for command, name in (
             (pipeline.zcard, "lanes"), (pipeline.hlen, "leases"), (pipeline.zcard, "halted"),
             (pipeline.zcard, "rung"), (pipeline.llen, RING_QUEUE), (pipeline.zcard, "dead"),
             (pipeline.hgetall, "counts"), (pipeline.hgetall, "totals"), (pipeline.hgetall, "pauses"),
+            (pipeline.zcard, "wakeups"), (pipeline.zcard, "circuits"), (pipeline.zcard, "workers"),
         ):  # fmt: skip
             command(self._key(name))
-        for name in ("lanes", "calendar", "rung", "wakeups"):
+        for name in ("lanes", "calendar", "rung", "wakeups", "unknown"):
             pipeline.zrange(self._key(name), 0, 0, withscores=True)
+        pipeline.zrange(self._key("workers"), -1, -1, withscores=True)
         pipeline.zrange(self._key("circuits"), 0, 9, withscores=True)
+        pipeline.info("memory", "persistence")
         (
-            now, lanes, leased, halted, rung, queue, letters, counts, totals, pauses, *firsts, circuits
-        ) = _answers(pipeline)  # fmt: skip
-        oldest_due, next_delayed, oldest_rung, next_wakeup = (
+            now, lanes, leased, halted, rung, queue, letters, counts, totals, pauses, wakeups, circuits_open,
+            workers, *firsts, last_worker, circuits, info
+        ) = _answers(pipeline, optional=1)  # fmt: skip
+        oldest_due, next_delayed, oldest_rung, next_wakeup, oldest_unknown = (
             foreign.number(first[0][1]) if first else None for first in firsts
         )
         counted = foreign.counts(counts)
@@ -66,6 +77,12 @@ class Register:
             next_delayed_ms=next_delayed,
             now_ms=_ms(now),
             dead=_by_reason(counted, letters),
+            dead_exits=_named(counted, _DEAD_EXITS),
+            oldest_unknown_ms=oldest_unknown,
+            parked=max(0, wakeups - leased),
+            # Sweeps clear away who has fallen silent; if nobody sweeps, the last one has too.
+            workers=workers if last_worker and last_worker[0][1] > _ms(now) else 0,
+            server=_server(info),
             totals=foreign.counts(totals),
             oldest_rung_ms=oldest_rung,
             next_wakeup_ms=next_wakeup,
@@ -73,7 +90,21 @@ class Register:
                 foreign.text(scope): tuple(foreign.text(why).split("\n")) for scope, why in pauses.items()
             },
             circuits={foreign.text(name): foreign.number(at) or 0 for name, at in circuits},
+            circuits_open=circuits_open,
         )
+
+    def ring_queue(self) -> int:
+        """Rings that no worker has received."""
+        with translated():
+            return int(self._client.llen(self._key(RING_QUEUE)))
+
+    def server(self) -> ServerState | None:
+        """How the server is; None if it answers, but the user may not ask."""
+        pipeline = self._pipeline()
+        pipeline.ping()
+        pipeline.info("memory", "persistence")
+        _, info = _answers(pipeline, optional=1)
+        return _server(info)
 
     def lanes(self, limit: int) -> list[LaneView]:
         """The lanes whose heads are due the longest; two round trips."""
@@ -217,14 +248,15 @@ class Register:
         return self._prefix.encode() + (kind.encode() if isinstance(kind, str) else kind) + name
 
 
-def _answers(pipeline: Any, *, tolerant: bool = False) -> list[Any]:
+def _answers(pipeline: Any, *, tolerant: bool = False, optional: int = 0) -> list[Any]:
     """``tolerant``: a key of the wrong type reads as missing. Never a refusal: what may not be read must
-    not look like nothing."""
+    not look like nothing. ``optional``: so many of the last commands may be refused, and give None then."""
     with translated():
         answers: list[Any] = pipeline.execute(raise_on_error=False)
         for place, answer in enumerate(answers):
             if isinstance(answer, RedisError):
-                if not (tolerant and "WRONGTYPE" in str(answer)):
+                denied = isinstance(answer, NoPermissionError) and place >= len(answers) - optional
+                if not (denied or (tolerant and "WRONGTYPE" in str(answer))):
                     raise answer
                 answers[place] = None
     return answers
@@ -240,10 +272,23 @@ def _bytes(text: str) -> bytes:
 
 def _by_reason(counts: Mapping[str, int], letters: int) -> dict[str, int]:
     """Dead letters by reason; those that no counter knows of must not go unseen."""
-    named = {
-        name.removeprefix(_DEAD): count
-        for name, count in counts.items()
-        if name.startswith(_DEAD) and count > 0
-    }
+    named = _named(counts, _DEAD)
     uncounted = letters - sum(named.values())
     return {**named, "uncounted": uncounted} if uncounted > 0 else named
+
+
+def _named(counts: Mapping[str, int], kind: str) -> dict[str, int]:
+    found = {name.removeprefix(kind): count for name, count in counts.items() if name.startswith(kind)}
+    return {name: count for name, count in found.items() if count > 0}
+
+
+def _server(info: Mapping[str, Any] | None) -> ServerState | None:
+    if info is None:
+        return None
+    return ServerState(
+        memory=foreign.number(info.get("used_memory")) or 0,
+        memory_limit=foreign.number(info.get("maxmemory")) or 0,
+        evicting=info.get("maxmemory_policy", "noeviction") != "noeviction",
+        append_only=bool(info.get("aof_enabled")),
+        disk_failing=info.get("aof_last_write_status") == "err",
+    )

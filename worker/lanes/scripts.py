@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any, cast
 
@@ -19,11 +20,22 @@ _DENIED = ("ACL failure in script", "The user executing the script can't")
 """How servers say that a command of a script is forbidden; redis-py takes it for a mistake in the script."""
 
 
+Observe = Callable[[str, float, bool], None]
+"""Told of each call to Redis: the script's name, seconds, and whether it was answered."""
+
+
 class Script:
     """One Lua script with the shared rules in front of it; arguments and answers are JSON."""
 
     def __init__(
-        self, client: redis.Redis, hearing: Hearing, prefix: str, name: str, *, when_full: bool = False
+        self,
+        client: redis.Redis,
+        hearing: Hearing,
+        prefix: str,
+        name: str,
+        *,
+        when_full: bool = False,
+        observe: Observe | None = None,
     ) -> None:
         """``when_full``: run it even if Redis is at its memory limit, because it gives memory back."""
         folder = files("worker.lanes") / "lua"
@@ -34,6 +46,8 @@ class Script:
         self._client = client
         self._hearing = hearing
         self._prefix = prefix
+        self._name = name
+        self._evaluate = self._ask if observe is None else self._observed(observe)
 
     def __call__(
         self,
@@ -68,7 +82,19 @@ class Script:
 
         return persistence.run(call)
 
-    def _evaluate(self, arguments: tuple[bytes, str], durability: Durability) -> tuple[bytes, bool]:
+    def _observed(self, observe: Observe) -> Callable[[tuple[bytes, str], Durability], tuple[bytes, bool]]:
+        def evaluate(arguments: tuple[bytes, str], durability: Durability) -> tuple[bytes, bool]:
+            asked, answered = steady(), False
+            try:
+                reply = self._ask(arguments, durability)
+                answered = True
+                return reply
+            finally:
+                observe(self._name, steady() - asked, answered)
+
+        return evaluate
+
+    def _ask(self, arguments: tuple[bytes, str], durability: Durability) -> tuple[bytes, bool]:
         try:
             try:
                 return self._run("EVALSHA", self._sha, arguments, durability)

@@ -6,6 +6,7 @@ import pytest
 
 from worker.cli.risk import LATE_MS, risks
 from worker.lanes import Census
+from worker.records import ServerState
 
 NOW = 1_000_000
 
@@ -32,6 +33,44 @@ def test_an_idle_or_busy_installation_in_time_is_no_risk() -> None:
         )
         == []
     )
+
+
+def test_failed_exits_are_worse_than_missed_entries() -> None:
+    assert told(dead={"rejected": 3, "unsent": 1}, dead_exits={"rejected": 1, "unsent": 1}) == [
+        ("bad", "2 signals that should close or cancel did not (1 rejected, 1 unsent): look at the account"),
+        ("warn", "2 signals did not become an order (2 rejected)"),
+    ]
+    assert told(dead={"unknown": 1}, dead_exits={"unknown": 1})[0][1].startswith("1 signal may or may not")
+
+
+@pytest.mark.parametrize(
+    ("memory", "limit", "evicting", "failing", "found"),
+    [
+        (10**9, 0, False, False, []),
+        (79, 100, False, False, []),
+        (80, 100, False, False, [("warn", "80% of Redis' memory are used: at 100% producers are refused")]),
+        (
+            100,
+            100,
+            False,
+            False,
+            [("bad", "Redis is full (maxmemory): producers are refused until there is room")],
+        ),
+        (1, 2, True, False, [("bad", "Redis may evict signals: set maxmemory-policy noeviction")]),
+        (
+            1,
+            2,
+            False,
+            True,
+            [("bad", "Redis cannot write its append-only file: producers are refused until it can")],
+        ),
+    ],
+)
+def test_a_server_that_takes_nothing_any_more(
+    memory: int, limit: int, evicting: bool, failing: bool, found: list[tuple[str, str]]
+) -> None:
+    server = ServerState(memory, limit, evicting=evicting, append_only=True, disk_failing=failing)
+    assert told(server=server) == found
 
 
 def test_doubt_comes_first_and_names_the_command() -> None:

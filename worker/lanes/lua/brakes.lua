@@ -134,6 +134,7 @@ end
 local function close_circuit(endpoint)
   call('ZREM', CIRCUITS, endpoint)
   call('DEL', P .. 'circuit:' .. endpoint, candidates_key(endpoint))
+  circuits[#circuits + 1] = { endpoint = endpoint, open = false }
   release_all()
 end
 
@@ -156,7 +157,10 @@ local function learn(lane, health)
     call('SADD', struggling_key(), lane)
     call('PEXPIRE', struggling_key(), 60000)
     if probing then return open_circuit(tonumber(call('HGET', circuit_key(), 'failures')) or 0) end
-    if not open and call('SCARD', struggling_key()) >= B.circuit_lanes then open_circuit(0) end
+    if not open and call('SCARD', struggling_key()) >= B.circuit_lanes then
+      circuits[#circuits + 1] = { endpoint = B.endpoint, open = true }
+      open_circuit(0)
+    end
   elseif probing then
     call('HDEL', circuit_key(), 'probe')
     call('ZADD', CIRCUITS, now, B.endpoint)

@@ -2,15 +2,19 @@
 --
 -- arguments  lanes: names; token: unique to this call; lease in ms; keep, stream, horizon, slot,
 --            brakes
--- items      the heads that were handed out (see `hand_over`); a lane that is somebody else's, whose
+-- items      the heads that were handed out (see `hand_over`), with `rung`: when the lane was rung; a lane that is somebody else's, whose
 --            time has not come or that has no work gives none
 
 local items = {}
 for _, lane in ipairs(A.lanes) do
   local at = tonumber(call('ZSCORE', WAKEUPS, lane) or 0)
   if at <= now or call('HGET', LEASES, lane) == A.token then
+    local rung = call('ZSCORE', RUNG, lane)
     local head = take(lane, A.token)
-    if head then items[#items + 1] = head end
+    if head then
+      head.rung = rung and tonumber(rung) or nil
+      items[#items + 1] = head
+    end
   end
 end
 return answer(items)

@@ -3,10 +3,11 @@
 -- ARGV[1]  prefix of all keys (docs/keys.md lists them)
 -- ARGV[2]  the script's arguments as JSON
 -- ARGV[3]  time in ms after which nobody listens to this call any more; empty: somebody always does
--- answer   JSON: {now, rings, slots, ended, items}
+-- answer   JSON: {now, rings, slots, ended, circuits, items}
 --            rings  lanes that somebody must ring now (a Celery `signals.drain`)
 --            slots  times in ms at which somebody must wake the calendar (`signals.wake`)
 --            ended  signals that reached their outcome in this call
+--            circuits  {endpoint, open}: circuits that this call opened or closed
 --            items  one answer per argument, as each script documents
 --
 -- Time is always the server's, in ms: one clock for all producers and workers.
@@ -34,6 +35,7 @@ local ARMED = P .. 'armed'       -- zset: slot -> slot, countdown tasks that are
 local COUNTS = P .. 'counts'     -- hash: how many signals are where, now
 local TOTALS = P .. 'totals'     -- hash: how many ended how, ever
 local DEAD = P .. 'dead'         -- zset: id -> when it became a dead letter
+local UNKNOWN = P .. 'unknown'   -- zset: those of them that may have become an order, likewise
 local OUTCOMES = P .. 'outcomes' -- stream: outcomes as they happen, bounded
 
 -- dead: kept for a person to look at. frees: it is certain that no order was placed, so the
@@ -53,7 +55,7 @@ local HISTORY_LINES = 10  -- attempts remembered per signal
 local STEPS = 200         -- signals one lane may promote or expire per call: bounds the script's time
 local budget = 1000       -- signals all lanes may promote per call
 
-local rings, rung_now, slots, ended = {}, {}, {}, {}
+local rings, rung_now, slots, ended, circuits = {}, {}, {}, {}, {}
 local tallies = {}  -- hash -> field -> by how much this call changes it: written once, not once per signal
 
 local function tally(hash, field, by)
@@ -76,7 +78,8 @@ local function answer(items)
     if rung_now[lane] then open[#open + 1] = lane end
     rung_now[lane] = nil
   end
-  return cjson.encode({ now = now, rings = open, slots = slots, ended = ended, items = items })
+  return cjson.encode({ now = now, rings = open, slots = slots, ended = ended, circuits = circuits,
+    items = items })
 end
 
 local function lane_key(lane) return P .. 'lane:' .. lane end
@@ -176,7 +179,13 @@ local function finish(rec, outcome, why)
   call('HSET', key, 'state', rule.dead and 'dead' or 'finished', 'outcome', outcome, 'why', why, 'ended', now)
   if rule.dead then
     call('ZADD', DEAD, now, rec.id)
+    if outcome == 'unknown' then call('ZADD', UNKNOWN, now, rec.id) end
     tally(COUNTS, 'dead:' .. outcome, 1)
+    -- What should have been closed or cancelled and was not is worse than a missed order: counted once more.
+    if rec.class ~= 'entry' then
+      call('HSET', key, 'exit', 1)
+      tally(COUNTS, 'exits:' .. outcome, 1)
+    end
   else
     call('DEL', body_key(rec.id))
     call('PEXPIRE', key, A.keep)
@@ -192,7 +201,12 @@ end
 -- A dead letter gets another fate; totals count the last one.
 local function leave_dead(rec)
   call('ZREM', DEAD, rec.id)
+  call('ZREM', UNKNOWN, rec.id)
   tally(COUNTS, 'dead:' .. (rec.outcome or '?'), -1)
+  -- Only what was counted: an earlier release did not.
+  if call('HDEL', signal_key(rec.id), 'exit') == 1 then
+    tally(COUNTS, 'exits:' .. (rec.outcome or '?'), -1)
+  end
   tally(TOTALS, rec.outcome or '?', -1)
 end
 

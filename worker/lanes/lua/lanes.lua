@@ -267,6 +267,7 @@ local function held_back(rec, lane)
   end
   local at = turn(rec)
   if at > now then
+    tally(TOTALS, 'throttled', 1)
     park(lane, rec.expires and math.min(at, rec.expires + 1) or at)
     return true
   end

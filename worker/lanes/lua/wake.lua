@@ -2,11 +2,13 @@
 -- Idempotent: twice, late or never is repaired by the next call.
 --
 -- arguments  limit: how many lanes of each kind per call; horizon, slot, keep, stream
+--            worker: only in the sweep of a worker. {name, lasts: ms for which it counts as alive}
 --            repair: only in the sweep. {every: ms during which no other sweep is needed, patience: ms after which a ring that nobody answered counts
 --            as lost, queue: name of the ring queue, crowd: ring queue length from which lanes are
 --            taken to be waiting their turn, letters_kept: ms, letters_most: how many dead letters are
 --            kept, and for how long}
--- items      {more, expired, lost}: whether to call again at once, leases that ran out, rings repaired
+-- items      {more, expired, lost, paused?}: whether to call again at once, leases that ran out, rings repaired;
+--            in the sweep, what is paused: {all, entries: whether; scopes: how many in all}
 
 local FORGOTTEN = 120000  -- ms without a probe after which a circuit is closed
 local CANDIDATES = 50     -- lanes that are looked at for a probe
@@ -14,15 +16,27 @@ local HEALED = 20         -- lanes of a kind that one sweep looks at for no reas
 
 local more, expired, lost = false, 0, 0
 
+local paused_now = A.repair and {
+  all = call('HEXISTS', PAUSES, 'all') == 1,
+  entries = call('HEXISTS', PAUSES, 'entries') == 1,
+  scopes = call('HLEN', PAUSES),
+} or nil
+
+if A.worker then
+  call('ZREMRANGEBYSCORE', P .. 'workers', '-inf', now)
+  call('ZADD', P .. 'workers', now + A.worker.lasts, A.worker.name)
+end
+
 -- Every worker sweeps; one per interval is enough, and if it dies the next interval has another.
 if A.repair and not call('SET', P .. 'sweep', now, 'NX', 'PX', A.repair.every) then
-  return answer({ { more = false, expired = 0, lost = 0 } })
+  return answer({ { more = false, expired = 0, lost = 0, paused = paused_now } })
 end
 
 local function bury(id)
   local rec = read(id)
   if rec == nil then
     call('ZREM', DEAD, id)
+    call('ZREM', UNKNOWN, id)
     return
   end
   local ended = rec.outcome or '?'
@@ -108,4 +122,4 @@ if A.repair then
   end
 end
 
-return answer({ { more = more, expired = expired, lost = lost } })
+return answer({ { more = more, expired = expired, lost = lost, paused = paused_now } })
