@@ -24,7 +24,7 @@ class Alert:
 
 
 def _burn(severity: str, factor: float, long: str, short: str, hold: str) -> Alert:
-    """Fires when the budget of 30 days goes ``factor`` times too fast, over a long window and still so now."""
+    """Fires when the budget of 30 days goes ``factor`` times too fast, over a long window and still now."""
     return Alert(
         "SignalsErrorBudgetBurn",
         severity,
@@ -74,7 +74,7 @@ ORDERS = (
         f' - sum without (reason) ({LEDGER} (signals_dead_letters{{reason!="unknown"}} offset 15m))'
         " > <deadLetters>",
         "Many signals end without an order",
-        "{{ $value }} more dead letters than a quarter of an hour ago (rejected, unsent, expired or invalid).",
+        "{{ $value }} more dead letters than 15 minutes ago (rejected, unsent, expired or invalid).",
     ),
     Alert(
         "SignalsConflicts",
@@ -97,7 +97,7 @@ ORDERS = (
         " > <usualOutcomes> unless"
         " sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total[2h])) > 0",
         "A connector that is usually busy is silent",
-        "{{ $labels.connector }} had no signal for two hours, after {{ $value | humanize }} in the day before.",
+        "{{ $labels.connector }} had no signal for 2 hours, after {{ $value | humanize }} in the day before.",
         hold="5m",
     ),
     Alert(
@@ -105,7 +105,7 @@ ORDERS = (
         "info",
         f"{LEDGER} (signals_paused) > 0",
         "A pause has been on for an hour",
-        "Signals are held back ({{ $labels.scope }}). Entries among them expire; forgotten pauses miss orders.",
+        "Signals are held back ({{ $labels.scope }}). Entries expire; a forgotten pause misses orders.",
         hold="1h",
     ),
 )

@@ -38,8 +38,12 @@ RATES = (
     Recording("signals:posts:rate5m", f"{SUM} (rate(signals_post_duration_seconds_count[5m]))"),
     Recording("signals:retries:rate5m", f"{SUM} (rate(signals_retries_total[5m]))"),
     Recording("signals:admitted:rate5m", f"{LEDGER} (rate(signals_admitted_total[5m]))"),
-    Recording("signals:post_duration_seconds:p50_5m", quantile(0.5, "signals_post_duration_seconds", "verdict")),
-    Recording("signals:post_duration_seconds:p99_5m", quantile(0.99, "signals_post_duration_seconds", "verdict")),
+    Recording(
+        "signals:post_duration_seconds:p50_5m", quantile(0.5, "signals_post_duration_seconds", "verdict")
+    ),
+    Recording(
+        "signals:post_duration_seconds:p99_5m", quantile(0.99, "signals_post_duration_seconds", "verdict")
+    ),
     Recording("signals:latency_seconds:p50_5m", quantile(0.5, "signals_latency_seconds", "outcome")),
     Recording("signals:latency_seconds:p99_5m", quantile(0.99, "signals_latency_seconds", "outcome")),
     Recording("signals:lateness_seconds:p50_5m", quantile(0.5, "signals_lateness_seconds")),

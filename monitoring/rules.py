@@ -11,6 +11,7 @@ import yaml
 
 from monitoring import alerts, recordings
 from monitoring.alerts import Alert
+from monitoring.narrow import narrow
 from monitoring.thresholds import THRESHOLDS
 
 RUNBOOKS = "https://github.com/signal-dispatch/signal-dispatch/blob/main/docs/runbooks"
@@ -19,7 +20,6 @@ NOTE = "# Made by `make docs` from monitoring/; do not edit.\n"
 VALUES = "$.Values.rules"
 
 _PLACE = re.compile(r"<(\w+)>")
-_METRIC = re.compile(r"\b(signals[_:][a-z0-9_:]+)(\{)?")
 
 
 def plain() -> dict[str, str]:
@@ -89,14 +89,9 @@ def _text(groups: list[dict[str, Any]]) -> str:
 def _templated(groups: list[dict[str, Any]]) -> str:
     for group in groups:
         for rule in group["rules"]:
-            rule["expr"] = _METRIC.sub(_narrowed, rule["expr"])
+            rule["expr"] = narrow(rule["expr"], "@narrow@")
     text = _text(groups).replace("{{", '{{ "{{" }}')
     text = text.replace("@narrow@", "{{ $narrow }}").replace("@runbooks@", f"{{{{ {VALUES}.runbooks }}}}")
     for one in THRESHOLDS:
         text = text.replace(f"@{one.name}@", f"{{{{ {VALUES}.thresholds.{one.name} }}}}")
     return text
-
-
-def _narrowed(found: re.Match[str]) -> str:
-    name, brace = found.groups()
-    return f"{name}{{ @narrow@{', ' if brace else ' }'}"  # a space, for `{{{` begins no action of a template

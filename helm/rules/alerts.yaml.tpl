@@ -81,7 +81,7 @@ groups:
       severity: warning
     annotations:
       summary: Many signals end without an order
-      description: '{{ "{{" }} $value }} more dead letters than a quarter of an hour ago (rejected, unsent, expired or invalid).'
+      description: '{{ "{{" }} $value }} more dead letters than 15 minutes ago (rejected, unsent, expired or invalid).'
       runbook_url: '{{ $.Values.rules.runbooks }}/SignalsDeadLettersRising.md'
   - alert: SignalsConflicts
     expr: max without (instance, pod) (increase(signals_conflicts_total{ {{ $narrow }} }[15m])) > 0
@@ -108,7 +108,7 @@ groups:
       severity: warning
     annotations:
       summary: A connector that is usually busy is silent
-      description: '{{ "{{" }} $labels.connector }} had no signal for two hours, after {{ "{{" }} $value | humanize }} in the day before.'
+      description: '{{ "{{" }} $labels.connector }} had no signal for 2 hours, after {{ "{{" }} $value | humanize }} in the day before.'
       runbook_url: '{{ $.Values.rules.runbooks }}/SignalsConnectorSilent.md'
   - alert: SignalsPaused
     expr: max without (instance, pod) (signals_paused{ {{ $narrow }} }) > 0
@@ -117,7 +117,7 @@ groups:
       severity: info
     annotations:
       summary: A pause has been on for an hour
-      description: Signals are held back ({{ "{{" }} $labels.scope }}). Entries among them expire; forgotten pauses miss orders.
+      description: Signals are held back ({{ "{{" }} $labels.scope }}). Entries expire; a forgotten pause misses orders.
       runbook_url: '{{ $.Values.rules.runbooks }}/SignalsPaused.md'
 - name: signals-workers
   rules:

@@ -32,7 +32,7 @@ def program(name: str) -> str:
 class Case:
     """Series over time, and when an alert must fire and when not.
 
-    ``series`` are written for one worker each (with an ``instance``), or else for two workers that see the same.
+    ``series`` are of one worker (with an ``instance``), or else of two that see the same.
     """
 
     alert: str
@@ -87,6 +87,10 @@ def check(case: Case, folder: Path) -> str:
     }
     file.write_text(yaml.safe_dump(content))
     done = subprocess.run(
-        [program("promtool"), "test", "rules", str(file)], capture_output=True, text=True, timeout=60, check=False
+        [program("promtool"), "test", "rules", str(file)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     return "" if done.returncode == 0 else done.stdout + done.stderr

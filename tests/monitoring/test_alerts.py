@@ -26,7 +26,9 @@ def gauge(
     )
 
 
-def steady(alert: str, why: str, *series: tuple[str, str], until: str = "20m", severity: str = "critical") -> Case:
+def steady(
+    alert: str, why: str, *series: tuple[str, str], until: str = "20m", severity: str = "critical"
+) -> Case:
     """Never fires."""
     return Case(alert, dict(series), silent=("10m", until), severity=severity, why=why)
 
@@ -77,7 +79,11 @@ CASES = [
     ),
     Case(
         "SignalsErrorBudgetBurn",
-        {outcomes("accepted"): "0+100x150", outcomes("rejected"): "0+10x150", outcomes("invalid"): "0+10x150"},
+        {
+            outcomes("accepted"): "0+100x150",
+            outcomes("rejected"): "0+10x150",
+            outcomes("invalid"): "0+10x150",
+        },
         silent=("76m", "120m"),
         labels={"long": "1h"},
         why="the sender's fault",
@@ -120,7 +126,10 @@ CASES = [
     ),
     Case(
         "SignalsDeadLettersRising",
-        {'signals_dead_letters{reason="rejected"}': "3x20 20x40", 'signals_dead_letters{reason="expired"}': "0x20 9x40"},
+        {
+            'signals_dead_letters{reason="rejected"}': "3x20 20x40",
+            'signals_dead_letters{reason="expired"}': "0x20 9x40",
+        },
         fires=("22m", "34m"),
         silent=("20m", "37m"),
         severity="warning",
@@ -151,7 +160,10 @@ CASES = [
     Case("SignalsWorkerAbsent", {"signals_threads": "64x10 _x20 64x10"}, ("20m",), ("10m", "35m")),
     Case(
         "SignalsWorkerAbsent",
-        {'signals_threads{kind="posting",instance="a"}': "64x40", 'signals_threads{kind="posting",instance="b"}': "64x5"},
+        {
+            'signals_threads{kind="posting",instance="a"}': "64x40",
+            'signals_threads{kind="posting",instance="b"}': "64x5",
+        },
         silent=("5m", "30m"),
         why="one of two goes",
     ),
@@ -175,11 +187,27 @@ CASES = [
     ),
     Case("SignalsNoOutcomes", {"signals_waiting": "5x60"}, fires=("10m",), silent=("4m",), why="never one"),
     steady("SignalsNoOutcomes", "nothing waits", ("signals_waiting", "0x30"), (outcomes("accepted"), "7x30")),
-    steady("SignalsNoOutcomes", "paused", ("signals_waiting", "7x30"), ('signals_paused{scope="all"}', "1x30")),
+    steady(
+        "SignalsNoOutcomes", "paused", ("signals_waiting", "7x30"), ('signals_paused{scope="all"}', "1x30")
+    ),
     gauge("SignalsLanesStuck", "signals_oldest_ring_seconds", "29", "31", hold=1),
     gauge("SignalsCircuitOpen", "signals_circuits_open", "0", "1", hold=2),
-    gauge("SignalsReloadFailing", 'signals_config_failing{file="accounts_file"}', "0", "1", hold=5, severity="warning"),
-    gauge("SignalsClockSkew", 'signals_clock_skew_seconds{instance="a"}', "0.9", "-1.1", hold=5, severity="warning"),
+    gauge(
+        "SignalsReloadFailing",
+        'signals_config_failing{file="accounts_file"}',
+        "0",
+        "1",
+        hold=5,
+        severity="warning",
+    ),
+    gauge(
+        "SignalsClockSkew",
+        'signals_clock_skew_seconds{instance="a"}',
+        "0.9",
+        "-1.1",
+        hold=5,
+        severity="warning",
+    ),
     gauge("SignalsRedisDown", "signals_redis_up", "1", "0", hold=1),
     Case(
         "SignalsRedisDown",
