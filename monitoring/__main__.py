@@ -30,7 +30,7 @@ def main() -> None:
 def files() -> dict[Path, str]:
     """Every file that is written from here, as it should be."""
     made = {CHART / "rules" / name: text for name, text in (rules.plain() | rules.templates()).items()}
-    made[CHART / "rules" / "thresholds.yaml"] = rules.values()
+    made[CHART.parent / "monitoring" / "values.yaml"] = rules.values()
     for name, dashboard in DASHBOARDS.items():
         made[CHART / "dashboards" / f"{name}.json"] = json.dumps(dashboard.as_json(), indent=1) + "\n"
     return made

@@ -17,7 +17,7 @@ from monitoring.thresholds import THRESHOLDS
 RUNBOOKS = "https://github.com/signal-dispatch/signal-dispatch/blob/main/docs/runbooks"
 """Where runbooks are read; the chart's value `runbooks` takes its place."""
 NOTE = "# Made by `make docs` from monitoring/; do not edit.\n"
-VALUES = "$.Values.rules"
+VALUES = "$.Values.monitoring.rules"
 
 _PLACE = re.compile(r"<(\w+)>")
 
@@ -32,7 +32,7 @@ def plain() -> dict[str, str]:
 
 
 def templates() -> dict[str, str]:
-    """The same for Helm: ``tpl`` makes `groups: …` of it, with `.Values.rules.thresholds` and `.runbooks`."""
+    """The same for Helm: ``tpl`` makes `groups: …` of it, with `.thresholds` and `.runbooks` of the values."""
     alert_groups = _alerts("@runbooks@", lambda name: f"@{name}@")
     return {
         "recording.yaml.tpl": _NARROW + _templated(_recordings()),
@@ -42,10 +42,10 @@ def templates() -> dict[str, str]:
 
 def values() -> str:
     """The part of the chart's values that the templates read."""
-    lines = ["# Made by `make docs` from monitoring/: what the chart's values `rules` default to.", "rules:"]
-    lines += ["  # -- Where runbooks are read", f"  runbooks: {RUNBOOKS}", "  thresholds:"]
+    lines = [NOTE.strip(), "# Belongs under `monitoring.rules` of the chart's values."]
+    lines += ["# -- Where runbooks are read", f"runbooks: {RUNBOOKS}", "thresholds:"]
     for one in THRESHOLDS:
-        lines += [f"    # -- {one.meaning}", f"    {one.name}: {one.text}"]
+        lines += [f"  # -- {one.meaning}", f"  {one.name}: {one.text}"]
     return "\n".join(lines) + "\n"
 
 
