@@ -32,7 +32,7 @@ def plain() -> dict[str, str]:
 
 
 def templates() -> dict[str, str]:
-    """The same for Helm: ``tpl`` makes `groups: …` of it, with `.thresholds` and `.runbooks` of the values."""
+    """The same for Helm: ``tpl`` makes `groups: …` of it, with the thresholds of the values."""
     alert_groups = _alerts("@runbooks@", lambda name: f"@{name}@")
     return {
         "recording.yaml.tpl": _NARROW + _templated(_recordings()),
