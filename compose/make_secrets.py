@@ -1,4 +1,4 @@
-"""Makes the secrets that docker-compose.yml wants, once: ``make compose-secrets``. Changes none that is there.
+"""Makes the secrets that docker-compose.yml wants: ``make compose-secrets``. Changes nothing that is there.
 
 Containers run as different users, so the files are readable; the folder around them is only yours.
 """
