@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from monitoring.recordings import ENDS, FAILED, LEDGER, SUM
+from monitoring.recordings import ENDED, ENDS, FAILED, LEDGER, SUM
 
 PAUSED = f"sum without (scope) ({LEDGER} (signals_paused)) > 0"
 """Somebody holds signals back: what then waits, waits on purpose."""
@@ -30,7 +30,7 @@ def _burn(severity: str, factor: float, long: str, short: str, hold: str) -> Ale
         severity,
         f"signals:failures:ratio_rate{long} > {factor:g} * <errorBudget>"
         f" and signals:failures:ratio_rate{short} > {factor:g} * <errorBudget>"
-        f' and {ENDS} (increase(signals_outcomes_total{{outcome=~"{FAILED}"}}[{long}])) >= <leastFailures>',
+        f' and {ENDS} (increase({ENDED}{{outcome=~"{FAILED}"}}[{long}])) >= <leastFailures>',
         "Too many signals fail",
         "{{ $value | humanizePercentage }} of the signals of the last "
         f"{long} ended as unsent, expired or unknown.",
@@ -46,6 +46,13 @@ ORDERS = (
         f'{LEDGER} (signals_dead_letters{{reason="unknown"}}) > 0',
         "Orders of unknown fate wait for a person",
         "{{ $value }} signals may or may not have become orders. They are not posted again by themselves.",
+    ),
+    Alert(
+        "SignalsFailedExits",
+        "critical",
+        f'sum without (reason) ({LEDGER} (signals_dead_exits{{reason!="unknown"}})) > 0',
+        "Exits or cancels did not reach the endpoint, or were refused",
+        "{{ $value }} closes or cancels ended without an order: positions may be open that should not be.",
     ),
     Alert(
         "SignalsOldestDueTooOld",
@@ -123,8 +130,7 @@ WORKERS = (
     Alert(
         "SignalsNoOutcomes",
         "critical",
-        f"{LEDGER} (signals_waiting) > 0"
-        f" unless {ENDS} (rate(signals_outcomes_total[5m])) > 0 unless {PAUSED}",
+        f"{LEDGER} (signals_waiting) > 0 unless {ENDS} (rate({ENDED}[5m])) > 0 unless {PAUSED}",
         "Signals wait and none ends",
         "{{ $value }} signals wait, and none has ended for 5 minutes.",
         hold="5m",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitoring.dashboard import Dashboard
 from monitoring.panels import Heatmap, Lines, Query, Row, Stat, Table
-from monitoring.recordings import FAILED, LEDGER
+from monitoring.recordings import DECIDED, ENDED, FAILED, LEDGER
 from monitoring.rules import RUNBOOKS
 from monitoring.thresholds import THRESHOLDS
 
@@ -22,8 +22,8 @@ def _post(share: float) -> str:
     return f"histogram_quantile({share:g}, sum by (le) (rate(signals_post_duration_seconds_bucket{RATE})))"
 
 
-_FAILED = f'sum(rate(signals_outcomes_total{{outcome=~"{FAILED}"}}[1h]))'
-_DECIDED = f'sum(rate(signals_outcomes_total{{outcome=~"accepted|cancelled|{FAILED}"}}[1h]))'
+_FAILED = f'sum(rate({ENDED}{{outcome=~"{FAILED}"}}[1h]))'
+_DECIDED = f'sum(rate({ENDED}{{outcome=~"{DECIDED}"}}[1h]))'
 
 _WELL = Row(
     "Is it well?",
@@ -49,7 +49,7 @@ _WELL = Row(
             "Success, 1 h",
             "Share of signals that did not end as unsent, expired or unknown. What senders got wrong"
             " (rejected, invalid) is left out.",
-            [Query(f"1 - ({_FAILED} or {_DECIDED} * 0) / ({_DECIDED} > 0)")],
+            [Query(f"1 - {_FAILED} / ({_DECIDED} > 0)")],
             unit="percentunit",
             warn=0.99,
             good=1 - LIMIT["errorBudget"],
@@ -197,6 +197,13 @@ _TROUBLE = Row(
             runbooks=["SignalsUnknownOutcomes", "SignalsDeadLettersRising"],
         ),
         Lines(
+            "Dead exits",
+            "Those of the dead letters that are exits or cancels: positions may be open that should not be.",
+            [Query(f"sum by (reason) ({LEDGER} (signals_dead_exits))", "{{reason}}")],
+            stacked=True,
+            runbooks=["SignalsFailedExits"],
+        ),
+        Lines(
             "What POSTs told",
             "Attempts per second by verdict; unsent ones are tried again.",
             [Query(f"sum by (verdict) (rate(signals_post_duration_seconds_count{RATE}))", "{{verdict}}")],
@@ -221,7 +228,8 @@ _TROUBLE = Row(
             ],
             hidden=["Value"],
             link=("alertname", "Runbook", f"{RUNBOOKS}/${{__value.raw}}.md"),
-            height=6,
+            width=12,
+            height=8,
         ),
     ],
 )

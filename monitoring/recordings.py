@@ -10,13 +10,16 @@ from dataclasses import dataclass
 
 SUM = "sum without (instance, pod)"
 LEDGER = "max without (instance, pod)"
-ENDS = "sum without (instance, pod, outcome, action, class)"
+ENDS = "sum without (instance, pod, outcome)"
+ENDED = "signals_latency_seconds_count"
+"""Counts signals that ended. Unlike `signals_outcomes_total` it is there before the first of an outcome, whose
+increase would be overlooked."""
 
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 """Over which the burning of the error budget is looked at."""
 FAILED = "expired|unknown|unsent"
 """Outcomes for which this system or the endpoint is to blame; `rejected` and `invalid` are the sender's."""
-DELIVERED = "accepted|cancelled"
+DECIDED = f"accepted|cancelled|{FAILED}"
 
 
 @dataclass(frozen=True)
@@ -62,10 +65,9 @@ RATES = (
 
 
 def _failures(window: str) -> Recording:
-    """The share of failures. No failure yet is no series, hence the second `or`; no traffic is no share."""
-    failed = f'{ENDS} (rate(signals_outcomes_total{{outcome=~"{FAILED}"}}[{window}]))'
-    ended = f'{ENDS} (rate(signals_outcomes_total{{outcome=~"{DELIVERED}|{FAILED}"}}[{window}]))'
-    return Recording(f"signals:failures:ratio_rate{window}", f"({failed} or {ended} * 0) / ({ended} > 0)")
+    """The share of failures; without traffic there is none."""
+    failed, ended = (f'{ENDS} (rate({ENDED}{{outcome=~"{which}"}}[{window}]))' for which in (FAILED, DECIDED))
+    return Recording(f"signals:failures:ratio_rate{window}", f"{failed} / ({ended} > 0)")
 
 
 BURN = tuple(_failures(window) for window in WINDOWS)

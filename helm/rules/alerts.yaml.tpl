@@ -12,6 +12,15 @@ groups:
       summary: Orders of unknown fate wait for a person
       description: '{{ "{{" }} $value }} signals may or may not have become orders. They are not posted again by themselves.'
       runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsUnknownOutcomes.md'
+  - alert: SignalsFailedExits
+    expr: sum without (reason) (max without (instance, pod) (signals_dead_exits{ {{ $narrow }}, reason!="unknown"})) > 0
+    for: 0m
+    labels:
+      severity: critical
+    annotations:
+      summary: Exits or cancels did not reach the endpoint, or were refused
+      description: '{{ "{{" }} $value }} closes or cancels ended without an order: positions may be open that should not be.'
+      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsFailedExits.md'
   - alert: SignalsOldestDueTooOld
     expr: max without (instance, pod) (signals_oldest_due_seconds{ {{ $narrow }} }) > {{ $.Values.monitoring.rules.thresholds.oldestDueSeconds }} unless sum without (scope) (max without (instance, pod) (signals_paused{ {{ $narrow }} })) > 0
     for: 1m
@@ -31,7 +40,7 @@ groups:
       description: One signal in a hundred starts {{ "{{" }} $value | humanizeDuration }} or more after its due time.
       runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsLate.md'
   - alert: SignalsErrorBudgetBurn
-    expr: signals:failures:ratio_rate1h{ {{ $narrow }} } > 14.4 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and signals:failures:ratio_rate5m{ {{ $narrow }} } > 14.4 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and sum without (instance, pod, outcome, action, class) (increase(signals_outcomes_total{ {{ $narrow }}, outcome=~"expired|unknown|unsent"}[1h])) >= {{ $.Values.monitoring.rules.thresholds.leastFailures }}
+    expr: signals:failures:ratio_rate1h{ {{ $narrow }} } > 14.4 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and signals:failures:ratio_rate5m{ {{ $narrow }} } > 14.4 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and sum without (instance, pod, outcome) (increase(signals_latency_seconds_count{ {{ $narrow }}, outcome=~"expired|unknown|unsent"}[1h])) >= {{ $.Values.monitoring.rules.thresholds.leastFailures }}
     for: 2m
     labels:
       severity: critical
@@ -42,7 +51,7 @@ groups:
       description: '{{ "{{" }} $value | humanizePercentage }} of the signals of the last 1h ended as unsent, expired or unknown.'
       runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsErrorBudgetBurn.md'
   - alert: SignalsErrorBudgetBurn
-    expr: signals:failures:ratio_rate6h{ {{ $narrow }} } > 6 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and signals:failures:ratio_rate30m{ {{ $narrow }} } > 6 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and sum without (instance, pod, outcome, action, class) (increase(signals_outcomes_total{ {{ $narrow }}, outcome=~"expired|unknown|unsent"}[6h])) >= {{ $.Values.monitoring.rules.thresholds.leastFailures }}
+    expr: signals:failures:ratio_rate6h{ {{ $narrow }} } > 6 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and signals:failures:ratio_rate30m{ {{ $narrow }} } > 6 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and sum without (instance, pod, outcome) (increase(signals_latency_seconds_count{ {{ $narrow }}, outcome=~"expired|unknown|unsent"}[6h])) >= {{ $.Values.monitoring.rules.thresholds.leastFailures }}
     for: 5m
     labels:
       severity: critical
@@ -53,7 +62,7 @@ groups:
       description: '{{ "{{" }} $value | humanizePercentage }} of the signals of the last 6h ended as unsent, expired or unknown.'
       runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsErrorBudgetBurn.md'
   - alert: SignalsErrorBudgetBurn
-    expr: signals:failures:ratio_rate1d{ {{ $narrow }} } > 3 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and signals:failures:ratio_rate2h{ {{ $narrow }} } > 3 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and sum without (instance, pod, outcome, action, class) (increase(signals_outcomes_total{ {{ $narrow }}, outcome=~"expired|unknown|unsent"}[1d])) >= {{ $.Values.monitoring.rules.thresholds.leastFailures }}
+    expr: signals:failures:ratio_rate1d{ {{ $narrow }} } > 3 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and signals:failures:ratio_rate2h{ {{ $narrow }} } > 3 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and sum without (instance, pod, outcome) (increase(signals_latency_seconds_count{ {{ $narrow }}, outcome=~"expired|unknown|unsent"}[1d])) >= {{ $.Values.monitoring.rules.thresholds.leastFailures }}
     for: 15m
     labels:
       severity: warning
@@ -64,7 +73,7 @@ groups:
       description: '{{ "{{" }} $value | humanizePercentage }} of the signals of the last 1d ended as unsent, expired or unknown.'
       runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsErrorBudgetBurn.md'
   - alert: SignalsErrorBudgetBurn
-    expr: signals:failures:ratio_rate3d{ {{ $narrow }} } > 1 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and signals:failures:ratio_rate6h{ {{ $narrow }} } > 1 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and sum without (instance, pod, outcome, action, class) (increase(signals_outcomes_total{ {{ $narrow }}, outcome=~"expired|unknown|unsent"}[3d])) >= {{ $.Values.monitoring.rules.thresholds.leastFailures }}
+    expr: signals:failures:ratio_rate3d{ {{ $narrow }} } > 1 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and signals:failures:ratio_rate6h{ {{ $narrow }} } > 1 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and sum without (instance, pod, outcome) (increase(signals_latency_seconds_count{ {{ $narrow }}, outcome=~"expired|unknown|unsent"}[3d])) >= {{ $.Values.monitoring.rules.thresholds.leastFailures }}
     for: 1h
     labels:
       severity: warning
@@ -131,7 +140,7 @@ groups:
       description: No worker can be scraped; nothing is posted.
       runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsWorkerAbsent.md'
   - alert: SignalsNoOutcomes
-    expr: max without (instance, pod) (signals_waiting{ {{ $narrow }} }) > 0 unless sum without (instance, pod, outcome, action, class) (rate(signals_outcomes_total{ {{ $narrow }} }[5m])) > 0 unless sum without (scope) (max without (instance, pod) (signals_paused{ {{ $narrow }} })) > 0
+    expr: max without (instance, pod) (signals_waiting{ {{ $narrow }} }) > 0 unless sum without (instance, pod, outcome) (rate(signals_latency_seconds_count{ {{ $narrow }} }[5m])) > 0 unless sum without (scope) (max without (instance, pod) (signals_paused{ {{ $narrow }} })) > 0
     for: 5m
     labels:
       severity: critical

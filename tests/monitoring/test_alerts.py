@@ -34,7 +34,7 @@ def steady(
 
 
 def outcomes(outcome: str) -> str:
-    return f'signals_outcomes_total{{outcome="{outcome}",action="buy",class="entry"}}'
+    return f'signals_latency_seconds_count{{outcome="{outcome}"}}'
 
 
 LATE = "signals_lateness_seconds_bucket"
@@ -45,6 +45,8 @@ RARE = 'signals_connector_outcomes_total{connector="rare",outcome="accepted"}'
 CASES = [
     gauge("SignalsUnknownOutcomes", 'signals_dead_letters{reason="unknown"}', "0", "2"),
     steady("SignalsUnknownOutcomes", "others", ('signals_dead_letters{reason="rejected"}', "5x30")),
+    gauge("SignalsFailedExits", 'signals_dead_exits{reason="expired"}', "0", "1"),
+    steady("SignalsFailedExits", "unknown ones", ('signals_dead_exits{reason="unknown"}', "1x30")),
     gauge("SignalsOldestDueTooOld", "signals_oldest_due_seconds", "29", "31", hold=1),
     steady(
         "SignalsOldestDueTooOld",
