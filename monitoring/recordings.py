@@ -12,8 +12,8 @@ SUM = "sum without (instance, pod)"
 LEDGER = "max without (instance, pod)"
 ENDS = "sum without (instance, pod, outcome)"
 ENDED = "signals_latency_seconds_count"
-"""Counts signals that ended. Unlike `signals_outcomes_total` it is there before the first of an outcome, whose
-increase would be overlooked."""
+"""Counts signals that ended. Unlike `signals_outcomes_total` it is there before the first one, whose increase
+would go unseen."""
 
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 """Over which the burning of the error budget is looked at."""
