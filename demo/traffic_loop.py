@@ -162,8 +162,11 @@ def run(options: argparse.Namespace, stopping: threading.Event) -> Counter[str]:
         while not stopping.wait(chance.expovariate(options.rate)):
             try:
                 sender.send(traffic.next())
-            except (SignalsError, requests.RequestException) as error:
-                print(f"traffic: {type(error).__name__}: nobody took it; going on", flush=True)
+            except SignalsError as error:
+                print(f"traffic: {error}; going on", flush=True)
+                stopping.wait(REST)
+            except requests.RequestException:
+                print("traffic: the gateway does not answer; going on", flush=True)
                 stopping.wait(REST)
     return sender.answers
 

@@ -100,7 +100,8 @@ ORDERS = (
     Alert(
         "SignalsConnectorSilent",
         "warning",
-        "sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total[1d] offset 2h))"
+        "sum without (instance, pod, outcome)"
+        ' (increase(signals_connector_outcomes_total{connector!="other"}[1d] offset 2h))'
         " > <usualOutcomes> unless"
         " sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total[2h])) > 0",
         "A connector that is usually busy is silent",

@@ -111,7 +111,7 @@ groups:
       description: '{{ "{{" }} $value | humanize }} signals in 15 minutes got the receipt `full` and were not taken.'
       runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsRefusedFull.md'
   - alert: SignalsConnectorSilent
-    expr: sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total{ {{ $narrow }} }[1d] offset 2h)) > {{ $.Values.monitoring.rules.thresholds.usualOutcomes }} unless sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total{ {{ $narrow }} }[2h])) > 0
+    expr: sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total{ {{ $narrow }}, connector!="other"}[1d] offset 2h)) > {{ $.Values.monitoring.rules.thresholds.usualOutcomes }} unless sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total{ {{ $narrow }} }[2h])) > 0
     for: 5m
     labels:
       severity: warning

@@ -40,6 +40,7 @@ def outcomes(outcome: str) -> str:
 LATE = "signals_lateness_seconds_bucket"
 ANSWERS = "signals_gateway_request_duration_seconds_bucket"
 CONNECTOR = 'signals_connector_outcomes_total{connector="acct-7",outcome="accepted"}'
+OTHER = 'signals_connector_outcomes_total{connector="other",outcome="accepted"}'
 RARE = 'signals_connector_outcomes_total{connector="rare",outcome="accepted"}'
 
 CASES = [
@@ -152,7 +153,7 @@ CASES = [
     Case("SignalsRefusedFull", {"signals_full_total": "0x20 90x40"}, ("22m",), ("20m", "40m"), "warning"),
     Case(
         "SignalsConnectorSilent",
-        {CONNECTOR: "0+1x311 311x40 311+1x40", RARE: "0+0.1x400"},
+        {CONNECTOR: "0+1x311 311x40 311+1x40", RARE: "0+0.1x400", OTHER: "0+1x311 311x80"},
         fires=("28h20m",),
         silent=("26h", "27h50m", "31h"),
         severity="warning",
