@@ -5,14 +5,14 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate pyproject.toml requirements/build.in
-SOURCES := worker producers demo tests benchmarks chaos
+SOURCES := worker producers demo tests benchmarks chaos monitoring compose
 
 CHAOS_SECONDS ?= 20
 CHAOS_SEED ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run chaos test test-unit test-mutation lint format docs docs-check lock dev clean \
-	bench-fanout bench-delays bench-isolation bench-gateway bench-load
+	compose-secrets bench-fanout bench-delays bench-isolation bench-gateway bench-load
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -54,16 +54,19 @@ format: dev  ## Let the formatter have its way
 	$(BIN)/ruff check --fix $(SOURCES)
 	$(BIN)/ruff format $(SOURCES)
 
-docs: dev  ## Write the parts of the documentation that come from the code
+docs: dev  ## Write what comes from the code: parts of the documentation, rules, dashboards
 	$(BIN)/python docs/generate.py
+	$(BIN)/python -m monitoring
 
-docs-check: dev  ## Fail if those parts are stale
+docs-check: dev  ## Fail if any of it is stale
 	$(BIN)/python docs/generate.py --check
+	$(BIN)/python -m monitoring --check
 
 lock: dev  ## Pin and hash the dependencies again
 	@command -v uv >/dev/null || { echo "uv is needed: pip install uv"; exit 1; }
 	$(LOCK) -o requirements/runtime.txt
 	$(LOCK) --extra demo --extra gateway -o requirements/demo.txt
+	$(LOCK) --extra encryption --extra gateway -o requirements/image.txt
 	$(LOCK) --all-extras --group dev -o requirements/dev.txt
 
 bench-fanout: dev  ## Worker CPU per signal beside a naive Celery task
@@ -80,6 +83,9 @@ bench-gateway: dev  ## Signals per second over HTTP beside bare FastAPI
 
 bench-load: dev  ## Lines per second of signal-producer load beside Celery's send_task
 	$(BIN)/python -m benchmarks.load
+
+compose-secrets:  ## Make the passwords and keys that docker-compose.yml wants, once
+	@$(PYTHON) compose/make_secrets.py
 
 clean:  ## Forget what was built and installed here
 	rm -rf $(VENV) .run build dist *.egg-info .coverage* .mypy_cache .ruff_cache .pytest_cache

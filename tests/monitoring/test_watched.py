@@ -1,0 +1,131 @@
+"""Rules and dashboards with a real Prometheus that scrapes real processes under traffic."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import promql_parser
+import yaml
+
+from demo.stack import eventually, fetch
+from monitoring.rules import RUNBOOKS
+from tests.monitoring.conftest import Watched
+from tests.monitoring.promtool import RULES
+from tests.monitoring.queries import DASHBOARDS, Query, filled, queries
+
+MAY_BE_EMPTY = {
+    "Circuit breaker": "`signals_circuit_open` is there while one is open",
+    "Trouble": "nothing fails",
+    "Failed calls": "Redis does not fail",
+    "Silent, but usually not": "takes a day",
+}
+"""Panels whose queries need not all find something in half a minute of good weather, and why."""
+
+OTHERS = {"ALERTS", "up"}
+"""Series that Prometheus makes."""
+
+
+def test_every_query_of_the_dashboards_finds_data(watched: Watched) -> None:
+    left = [query for path in DASHBOARDS for query in queries(json.loads(path.read_text()))]
+    left = [query for query in left if query.panel not in MAY_BE_EMPTY]
+
+    def found(query: Query) -> bool:
+        results = watched.ask(filled(query.expr, interval="5s"))
+        return any(result["value"][1] != "NaN" for result in results)
+
+    def all_found() -> bool:
+        left[:] = [query for query in left if not found(query)]
+        return not left
+
+    try:
+        eventually(all_found, within=60, what="every query finds data", pause=0.5)
+    finally:
+        assert not left, "no data for\n" + "\n".join(map(str, left))
+
+
+def test_queries_that_may_find_nothing_are_understood(watched: Watched) -> None:
+    for path in DASHBOARDS:
+        for query in queries(json.loads(path.read_text())):
+            watched.ask(filled(query.expr, interval="5s"))
+
+
+def test_every_rule_can_be_evaluated(watched: Watched) -> None:
+    def evaluated() -> bool:
+        return all(rule["health"] != "unknown" for rule in watched.rules())
+
+    eventually(evaluated, within=30, what="every rule is evaluated", pause=0.2)
+    assert [rule for rule in watched.rules() if rule["health"] != "ok"] == []
+    assert len(watched.rules()) == sum(len(group["rules"]) for path in RULES for group in _groups(path))
+
+
+def test_what_is_recorded_has_data(watched: Watched) -> None:
+    names = [
+        rule["record"]
+        for path in RULES
+        for group in _groups(path)
+        for rule in group["rules"]
+        if "record" in rule
+    ]
+    missing: list[str] = []
+
+    def all_there() -> bool:
+        missing[:] = [name for name in names if not watched.ask(name)]
+        return not missing
+
+    try:
+        eventually(all_there, within=60, what="everything is recorded", pause=0.5)
+    finally:
+        assert missing == []
+
+
+def test_an_unknown_outcome_reaches_the_person_on_duty(watched: Watched) -> None:
+    def told() -> list[dict[str, dict[str, str]]]:
+        return [one for one in watched.alerts if one["labels"]["alertname"] == "SignalsUnknownOutcomes"]
+
+    (alert, *_) = eventually(told, within=60, what="Alertmanager tells of unknown outcomes", pause=0.2)
+    assert alert["labels"]["severity"] == "critical"
+    assert alert["annotations"]["runbook_url"] == f"{RUNBOOKS}/SignalsUnknownOutcomes.md"
+    assert re.match(r"\d+ signals may or may not", alert["annotations"]["description"])
+
+
+def test_metrics_that_rules_and_dashboards_name_are_exposed(watched: Watched) -> None:
+    exposed = set().union(*(_exposed(fetch(f"{page}/metrics")[1]) for page in watched.pages))
+    recorded = {
+        rule["record"]
+        for path in RULES
+        for group in _groups(path)
+        for rule in group["rules"]
+        if "record" in rule
+    }
+    asked = [rule["expr"] for path in RULES for group in _groups(path) for rule in group["rules"]]
+    asked += [filled(query.expr) for path in DASHBOARDS for query in queries(json.loads(path.read_text()))]
+    named = {name for expr in asked for name in _metrics(expr)}
+    assert len(named) > 40
+    assert sorted(named - exposed - recorded - OTHERS) == []
+
+
+def _groups(path: Path) -> list[dict[str, list[dict[str, str]]]]:
+    return list(yaml.safe_load(path.read_text())["groups"])
+
+
+def _metrics(expr: str) -> set[str]:
+    found: set[str] = set()
+
+    def note(node: object) -> None:
+        selector = node.vector_selector if isinstance(node, promql_parser.MatrixSelector) else node
+        if isinstance(selector, promql_parser.VectorSelector) and selector.name:
+            found.add(selector.name)
+
+    promql_parser.walk(promql_parser.parse(expr), note)
+    return found
+
+
+def _exposed(page: str) -> set[str]:
+    """Names of series, also of those that have no value yet."""
+    found = set()
+    for name, kind in re.findall(r"^# TYPE (\S+) (\S+)$", page, re.MULTILINE):
+        ends = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("_sum", "_count")}.get(kind, ("",))
+        found |= {name + end for end in ends}
+    return found
