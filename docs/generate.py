@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import chart
+
 from worker.contract import schema
 from worker.settings import PREFIX, Settings
 
@@ -19,7 +21,7 @@ BEGIN, END = "<!-- settings:begin -->", "<!-- settings:end -->"
 
 
 def main() -> None:
-    stale = [path for path, text in documents().items() if path.read_text("utf-8") != text]
+    stale = [path for path, text in documents().items() if not path.exists() or path.read_text("utf-8") != text]
     if "--check" in sys.argv:
         sys.exit(f"stale: {', '.join(path.name for path in stale)}; run `make docs`" if stale else 0)
     for path in stale:
@@ -34,6 +36,7 @@ def documents() -> dict[Path, str]:
     return {
         README: f"{before}{BEGIN}\n{settings_table()}{END}{after}",
         SCHEMA: schema.text(),
+        **chart.documents((HOUSE / "docs" / "redis.md").read_text("utf-8")),
     }
 
 
