@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,9 @@ def documents(redis_page: str) -> dict[Path, str]:
     readme = CHART / "README.md"
     before, rest = readme.read_text("utf-8").split(BEGIN)
     values = list(read_values((CHART / "values.yaml").read_text("utf-8")))
+    thresholds = CHART / "rules" / "thresholds.yaml"
+    if thresholds.exists():
+        values += map(_any_number, read_values(thresholds.read_text("utf-8")))
     return {
         readme: f"{before}{BEGIN}\n{table(values)}{END}{rest.split(END)[1]}",
         CHART / "values.schema.json": _pretty(schema(values)),
@@ -99,7 +102,7 @@ def schema(values: list[Value]) -> dict[str, Any]:
         holder = root
         for name in value.path[:-1]:
             holder = holder["properties"][name]
-        holder["properties"][value.path[-1]] = _schema_of(value)
+        holder["properties"].setdefault(value.path[-1], _schema_of(value))
     return root
 
 
@@ -128,7 +131,7 @@ def users(page: str) -> str:
 
 
 def table(values: list[Value]) -> str:
-    """One row per value."""
+    """One row per value that is no section."""
     rows = ["| value | default | what |", "| --- | --- | --- |"]
     for value in values:
         if not value.is_section:
@@ -142,13 +145,18 @@ def camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
+def _any_number(value: Value) -> Value:
+    """A threshold of 30 may become one of 7.5."""
+    return replace(value, narrowed={"type": "number"}) if isinstance(value.default, int | float) else value
+
+
 def _schema_of(value: Value) -> dict[str, Any]:
     described: dict[str, Any] = {"description": value.text} if value.text else {}
     if value.narrowed.get("$settings"):
         return {**described, **settings_schema()}
     if value.is_section:
         return {**described, **_closed()}
-    kinds = {bool: "boolean", int: "integer", str: "string", list: "array", dict: "object"}
+    kinds = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
     inferred = {} if value.default is None else {"type": kinds[type(value.default)]}
     return {**described, **inferred, **value.narrowed}
 
