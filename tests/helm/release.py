@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import functools
+import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,18 +23,26 @@ REDIS: dict[str, Any] = {"redis": {"existingSecret": "signals-redis"}}
 BUNDLED: dict[str, Any] = {"valkey": {"enabled": True}}
 
 
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@functools.cache
+def _rendered(values: str, chart: Path) -> dict[str, str]:
+    with Chart.load(chart) as loaded:
+        return loaded.render(json.loads(values), name="desk", namespace="trading")
+
+
 class Release:
     """What `helm install desk` in the namespace `trading` would make. Raises HelmError."""
 
     def __init__(self, values: Mapping[str, Any], *, chart: Path = CHART) -> None:
-        with Chart.load(chart) as loaded:
-            files = loaded.render(dict(values), name="desk", namespace="trading")
+        files = _rendered(json.dumps(values), chart)
         self.notes = next(text for path, text in files.items() if path.endswith("NOTES.txt"))
         self.objects: list[dict[str, Any]] = [
             one
             for path, text in files.items()
             if path.endswith(".yaml")
-            for one in yaml.safe_load_all(text)
+            for one in yaml.load_all(text, _Loader)  # noqa: S506 - the safe one, in C
             if one is not None
         ]
 
