@@ -12,7 +12,7 @@ CHAOS_SEED ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run chaos test test-unit test-mutation lint format docs docs-check lock dev clean \
-	bench-fanout bench-delays bench-isolation
+	bench-fanout bench-delays bench-isolation chart-audit
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -59,6 +59,11 @@ docs: dev  ## Write the parts of the documentation that come from the code
 
 docs-check: dev  ## Fail if those parts are stale
 	$(BIN)/python docs/generate.py --check
+
+chart-audit: dev  ## Look for unsafe manifests with checkov, in an environment of its own
+	$(BIN)/python -m tests.helm.write .run/chart
+	@[ -x .run/checkov/bin/checkov ] || { $(PYTHON) -m venv .run/checkov && .run/checkov/bin/pip install --quiet checkov; }
+	.run/checkov/bin/checkov --config-file tests/helm/checkov.yaml --directory .run/chart
 
 lock: dev  ## Pin and hash the dependencies again
 	@command -v uv >/dev/null || { echo "uv is needed: pip install uv"; exit 1; }

@@ -1,7 +1,8 @@
-"""The generated parts of the Helm chart: schema and table of its values, defaults of settings, users of Redis.
+"""The generated parts of the Helm chart: schema and table of values, defaults of settings, users of Redis.
 
 `helm/values.yaml` is the source. A comment `# -- …` before a value describes it; `# @schema {…}` says more of
-it than the type of its default does, as JSON Schema (`{"type": "object"}` takes any map).
+it than the type of its default does, as JSON Schema (`{"type": "object"}` takes any map). The thresholds of
+alerts come into it from `monitoring/values.yaml`.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,9 @@ ELSEWHERE = {
     "gateway_path_secret": "gateway.pathSecret",
 }
 """Settings that values of their own, or the chart itself, give to the processes."""
+THRESHOLDS = CHART.parent / "monitoring" / "values.yaml"
+_INDENT = " " * 4
+_HEAD = re.compile(r"^# (?!-- )")
 _CONSTRAINTS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "pattern", "enum")
 _LEAF = re.compile(r"^( *)([A-Za-z][\w-]*):(.*)$")
 _USER = re.compile(r"^ACL SETUSER (signals-(\w+)) on >PASSWORD (.*)$", re.M)
@@ -55,16 +59,26 @@ def documents(redis_page: str) -> dict[Path, str]:
     """Every generated file of the chart, as it should be."""
     readme = CHART / "README.md"
     before, rest = readme.read_text("utf-8").split(BEGIN)
-    values = list(read_values((CHART / "values.yaml").read_text("utf-8")))
-    thresholds = CHART / "rules" / "thresholds.yaml"
-    if thresholds.exists():
-        values += map(_any_number, read_values(thresholds.read_text("utf-8")))
+    text = with_thresholds((CHART / "values.yaml").read_text("utf-8"))
+    values = list(read_values(text))
     return {
+        CHART / "values.yaml": text,
         readme: f"{before}{BEGIN}\n{table(values)}{END}{rest.split(END)[1]}",
         CHART / "values.schema.json": _pretty(schema(values)),
         CHART / "files" / "settings.json": _pretty(defaults()),
         CHART / "files" / "users.acl": users(redis_page),
     }
+
+
+def with_thresholds(text: str) -> str:
+    """The text of values.yaml with the thresholds of the alerts, if they are at hand."""
+    if not THRESHOLDS.exists():
+        return text
+    lines = (line for line in THRESHOLDS.read_text("utf-8").splitlines() if not _HEAD.match(line))
+    before, rest = text.split(f"{_INDENT}# thresholds:begin\n")
+    after = rest.split(f"{_INDENT}# thresholds:end\n")[1]
+    part = "".join(f"{_INDENT}{line}\n" for line in lines)
+    return f"{before}{_INDENT}# thresholds:begin\n{part}{_INDENT}# thresholds:end\n{after}"
 
 
 def read_values(text: str) -> Iterator[Value]:
@@ -145,11 +159,6 @@ def camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in others)
 
 
-def _any_number(value: Value) -> Value:
-    """A threshold of 30 may become one of 7.5."""
-    return replace(value, narrowed={"type": "number"}) if isinstance(value.default, int | float) else value
-
-
 def _schema_of(value: Value) -> dict[str, Any]:
     described: dict[str, Any] = {"description": value.text} if value.text else {}
     if value.narrowed.get("$settings"):
@@ -158,6 +167,8 @@ def _schema_of(value: Value) -> dict[str, Any]:
         return {**described, **_closed()}
     kinds = {bool: "boolean", int: "integer", float: "number", str: "string", list: "array", dict: "object"}
     inferred = {} if value.default is None else {"type": kinds[type(value.default)]}
+    if "thresholds" in value.path:
+        inferred = {"type": "number"}  # one of 30 may become one of 7.5
     return {**described, **inferred, **value.narrowed}
 
 

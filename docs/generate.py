@@ -21,7 +21,9 @@ BEGIN, END = "<!-- settings:begin -->", "<!-- settings:end -->"
 
 
 def main() -> None:
-    stale = [path for path, text in documents().items() if not path.exists() or path.read_text("utf-8") != text]
+    stale = [
+        path for path, text in documents().items() if not path.exists() or path.read_text("utf-8") != text
+    ]
     if "--check" in sys.argv:
         sys.exit(f"stale: {', '.join(path.name for path in stale)}; run `make docs`" if stale else 0)
     for path in stale:

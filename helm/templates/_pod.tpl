@@ -6,9 +6,9 @@ automountServiceAccountToken: false
 enableServiceLinks: false
 securityContext:
   runAsNonRoot: true
-  runAsUser: {{ .user | default 10001 }}
-  runAsGroup: {{ .user | default 10001 }}
-  fsGroup: {{ .user | default 10001 }}
+  runAsUser: 10001
+  runAsGroup: 10001
+  fsGroup: 10001
   fsGroupChangePolicy: OnRootMismatch
   seccompProfile: {type: RuntimeDefault}
 {{- with .root.Values.imagePullSecrets }}

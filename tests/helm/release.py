@@ -42,7 +42,7 @@ class Release:
             one
             for path, text in files.items()
             if path.endswith(".yaml")
-            for one in yaml.load_all(text, _Loader)  # noqa: S506 - the safe one, in C
+            for one in yaml.load_all(text, _Loader)
             if one is not None
         ]
 
@@ -76,7 +76,9 @@ class Release:
         assert isinstance(found, dict)
         return found
 
-    def environment(self, component: str, secrets: Mapping[str, Mapping[str, str]] | None = None) -> dict[str, str]:
+    def environment(
+        self, component: str, secrets: Mapping[str, Mapping[str, str]] | None = None
+    ) -> dict[str, str]:
         """The variables of its container, as a kubelet would make them.
 
         ``secrets`` holds those that are not of the release; of others a key is worth ``<name>/<key>``.
@@ -102,7 +104,9 @@ class Release:
         for one in self.all("Secret"):
             if one["metadata"]["name"] == name:
                 coded = one.get("data", {}).items()
-                return one.get("stringData", {}) | {key: base64.b64decode(text).decode() for key, text in coded}
+                return one.get("stringData", {}) | {
+                    key: base64.b64decode(text).decode() for key, text in coded
+                }
         return {}
 
     def _value(

@@ -1,4 +1,4 @@
-"""Holds objects against the schemas of Kubernetes and of the operators, and refuses fields they do not know."""
+"""Holds objects against the schemas of Kubernetes and of operators, and refuses fields they do not know."""
 
 from __future__ import annotations
 

@@ -48,7 +48,9 @@ def test_services_make_no_variables(values: dict[str, Any]) -> None:
 @feature
 def test_secrets_are_in_secrets_only(values: dict[str, Any]) -> None:
     release = Release(values)
-    secrets = {text for one in release.all("Secret") for text in release.secret(one["metadata"]["name"]).values()}
+    secrets = {
+        text for one in release.all("Secret") for text in release.secret(one["metadata"]["name"]).values()
+    }
     rest = json.dumps([one for one in release.objects if one["kind"] != "Secret"]) + release.notes
     assert not [secret for secret in secrets if secret in rest]
 
@@ -64,7 +66,12 @@ def test_workers_roll_without_a_gap() -> None:
 
 @pytest.mark.parametrize(
     ("settings", "seconds"),
-    [({}, 35), ({"stopTimeout": 45}, 55), ({"stopTimeout": 25.2}, 36), ({"deadline": 3, "stopTimeout": 4}, 14)],
+    [
+        ({}, 35),
+        ({"stopTimeout": 45}, 55),
+        ({"stopTimeout": 25.2}, 36),
+        ({"deadline": 3, "stopTimeout": 4}, 14),
+    ],
 )
 def test_the_grace_period_follows_the_stop_timeout(settings: dict[str, float], seconds: int) -> None:
     pod = Release({**REDIS, "settings": settings}).pod("worker")
@@ -148,11 +155,16 @@ def test_only_the_webhook_and_v1_are_reachable(name: str) -> None:
 def test_gateway_keys_are_not_for_workers() -> None:
     release = Release(GATEWAY)
     assert "SIGNALS_API_KEYS_FILE" not in release.environment("worker")
-    assert release.environment("gateway")["SIGNALS_API_KEYS_FILE"] == "/etc/signal-dispatch/api-keys/api-keys.yaml"
+    assert (
+        release.environment("gateway")["SIGNALS_API_KEYS_FILE"]
+        == "/etc/signal-dispatch/api-keys/api-keys.yaml"
+    )
 
 
 def test_each_role_has_its_url() -> None:
-    everything = merged(FEATURES["tls"], {"gateway": {"enabled": True, "pathSecret": {"existingSecret": "p"}}})
+    everything = merged(
+        FEATURES["tls"], {"gateway": {"enabled": True, "pathSecret": {"existingSecret": "p"}}}
+    )
     release = Release(everything)
     assert release.environment("worker")["SIGNALS_REDIS_URL"] == "signals-redis/worker-url"
     assert release.environment("gateway")["SIGNALS_REDIS_URL"] == "signals-redis/producer-url"
@@ -172,7 +184,11 @@ def test_paper_takes_all_orders() -> None:
 
 def test_without_paper_there_is_no_test_that_sends() -> None:
     assert not Release(REDIS).all("Pod")
-    assert Release(REDIS).environment("worker")["SIGNALS_ENDPOINT_URL"].startswith("https://api.crypto-arsenal.io/")
+    assert (
+        Release(REDIS)
+        .environment("worker")["SIGNALS_ENDPOINT_URL"]
+        .startswith("https://api.crypto-arsenal.io/")
+    )
 
 
 # Bundled server
@@ -295,7 +311,9 @@ def test_who_scales_decides_on_the_number(name: str) -> None:
 # Monitoring
 
 
-@pytest.mark.parametrize(("name", "kind"), [("monitoring", "PodMonitor"), ("service-monitor", "ServiceMonitor")])
+@pytest.mark.parametrize(
+    ("name", "kind"), [("monitoring", "PodMonitor"), ("service-monitor", "ServiceMonitor")]
+)
 def test_monitors_find_their_ports(name: str, kind: str) -> None:
     release = Release(FEATURES[name])
     for component in ("worker", "gateway"):
@@ -314,12 +332,11 @@ def test_monitors_find_their_ports(name: str, kind: str) -> None:
 def with_rules(tmp_path: Path) -> Path:
     """The chart with rules and a dashboard that the test knows."""
     chart = tmp_path / "helm"
-    shutil.copytree(CHART, chart, ignore=shutil.ignore_patterns("rules", "dashboards", "values.schema.json"))
+    shutil.copytree(CHART, chart, ignore=shutil.ignore_patterns("rules", "dashboards"))
     (chart / "rules").mkdir()
-    (chart / "rules" / "thresholds.yaml").write_text("rules:\n  thresholds: {late: 5, old: 30}\n")
     (chart / "rules" / "alerts.yaml.tpl").write_text(
         "groups:\n- name: orders\n  rules:\n  - alert: Old\n"
-        "    expr: 'signals{release={{ .Release.Name | quote }}} > {{ .Values.rules.thresholds.old }}'\n"
+        "    expr: 'signals{release={{ .Release.Name | quote }}} > {{ .Values.monitoring.rules.thresholds.lateSeconds }}'\n"
         '    annotations: {summary: "{{ "{{" }} $value }} s"}\n'
     )
     (chart / "dashboards").mkdir()
@@ -328,7 +345,7 @@ def with_rules(tmp_path: Path) -> Path:
 
 
 def test_rules_have_thresholds_and_dashboards_are_whole(with_rules: Path) -> None:
-    values = merged(FEATURES["monitoring"], {"rules": {"thresholds": {"old": 7.5}}})
+    values = merged(FEATURES["monitoring"], {"monitoring": {"rules": {"thresholds": {"lateSeconds": 7.5}}}})
     release = Release(values, chart=with_rules)
     (rules,) = release.all("PrometheusRule")
     (alert,) = rules["spec"]["groups"][0]["rules"]

@@ -25,7 +25,9 @@ GATEWAY: dict[str, Any] = {**REDIS, "gateway": {"enabled": True, "pathSecret": {
             "worker.terminationGracePeriodSeconds: must be at least settings.stopTimeout + 5 = 30",
         ),
         (
-            merged(BUNDLED, {"paper": {"enabled": True}, "settings": {"endpointUrl": "https://live.example/x"}}),
+            merged(
+                BUNDLED, {"paper": {"enabled": True}, "settings": {"endpointUrl": "https://live.example/x"}}
+            ),
             "workers would post to https://live.example/x",
         ),
         (merged(BUNDLED, {"valkey": {"replicas": 2}}), "a second server would be another queue"),
@@ -39,11 +41,16 @@ GATEWAY: dict[str, Any] = {**REDIS, "gateway": {"enabled": True, "pathSecret": {
         (merged(GATEWAY, {"gateway": {"terminationGracePeriodSeconds": 6}}), "senders send again"),
         (merged(GATEWAY, {"gateway": {"ingress": {"enabled": True}}}), "must name the host"),
         (merged(GATEWAY, {"gateway": {"httpRoute": {"enabled": True}}}), "must name a Gateway"),
-        (merged(REDIS, {"gateway": {"ingress": {"enabled": True, "host": "a.b"}}}), "gateway.enabled: must be true"),
+        (
+            merged(REDIS, {"gateway": {"ingress": {"enabled": True, "host": "a.b"}}}),
+            "gateway.enabled: must be true",
+        ),
         (merged(REDIS, {"accounts": {"existingSecret": "a", "data": {"accounts": []}}}), "accounts: give"),
         (merged(GATEWAY, {"gateway": {"pathSecret": {"value": "x" * 16}}}), "gateway.pathSecret: give"),
         (
-            merged(REDIS, {"monitoring": {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}}),
+            merged(
+                REDIS, {"monitoring": {"podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": True}}}
+            ),
             "count everything twice",
         ),
         (merged(REDIS, {"worker": {"autoscaling": {"kind": "keda"}}}), "must be the address of Prometheus"),
