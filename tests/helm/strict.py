@@ -25,6 +25,12 @@ utils.schema_contents = functools.lru_cache(utils.schema_contents)
 
 def check(one: dict[str, Any], version: str) -> None:
     """Raise ValidationError if a server of this version would not take the object as it is."""
+    _check(json.dumps(one), version)
+
+
+@functools.cache  # most objects are the same with most values
+def _check(text: str, version: str) -> None:
+    one = json.loads(text)
     if one["kind"] in _OPERATORS:
         _OPERATORS[one["kind"]].validate(one)
     else:

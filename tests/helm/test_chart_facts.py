@@ -336,7 +336,8 @@ def with_rules(tmp_path: Path) -> Path:
     (chart / "rules").mkdir()
     (chart / "rules" / "alerts.yaml.tpl").write_text(
         "groups:\n- name: orders\n  rules:\n  - alert: Old\n"
-        "    expr: 'signals{release={{ .Release.Name | quote }}} > {{ .Values.monitoring.rules.thresholds.lateSeconds }}'\n"
+        "    expr: 'signals{release={{ .Release.Name | quote }}} >"
+        " {{ .Values.monitoring.rules.thresholds.lateSeconds }}'\n"
         '    annotations: {summary: "{{ "{{" }} $value }} s"}\n'
     )
     (chart / "dashboards").mkdir()
