@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,6 +22,7 @@ from tests.helm.release import FEATURES, Release, merged
 from tests.servers import binary
 
 TOKEN = "00000000-0000-4000-8000-000000000001"
+API_KEY = "sgk_of-the-tests"
 VALUES = merged(
     FEATURES["paper"],
     FEATURES["monitoring"],
@@ -27,6 +30,17 @@ VALUES = merged(
         "redis": {"existingSecret": ""},
         "accounts": FEATURES["accounts-inline"]["accounts"],
         "gateway": {"pathSecret": {"existingSecret": "", "value": "0123456789abcdef0123"}},
+        "apiKeys": {
+            "data": {
+                "keys": [
+                    {
+                        "name": "desk",
+                        "hash": f"sha256:{hashlib.sha256(API_KEY.encode()).hexdigest()}",
+                        "connectors": ["*"],
+                    }
+                ]
+            }
+        },
         "settings": {"prefix": "desk-1:", "durability": "fsync", "threads": 8},
     },
 )
@@ -118,15 +132,15 @@ class Node:
         )
 
     def _make_folders(self) -> None:
-        for name in ("bin", "config", "data", "accounts"):
+        for name in ("bin", "config", "data", "accounts", "api-keys"):
             (self._folder / name).mkdir()
         (self._folder / "bin" / "valkey-server").symlink_to(get_binary_path())
         (self._folder / "bin" / "valkey-cli").symlink_to(binary("redis-cli"))
         for name, text in self.release.get("ConfigMap", "valkey")["data"].items():
             (self._folder / "config" / name).write_text(text.replace("dir /data", f"dir {self._folder}/data"))
-        accounts = self.release.secret("desk-signal-dispatch-accounts")
-        for name, text in accounts.items():
-            (self._folder / "accounts" / name).write_text(text)
+        for folder in ("accounts", "api-keys"):
+            for name, text in self.release.secret(f"desk-signal-dispatch-{folder}").items():
+                (self._folder / folder / name).write_text(text)
 
 
 @pytest.fixture(scope="module")
@@ -218,12 +232,24 @@ def test_the_gateway_takes_a_signal_by_its_user_of_redis(node: Node) -> None:
     )
     assert node.probe("gateway", "livenessProbe") == 200
     assert "signals_gateway_requests_total" in node.metrics("gateway")[1]
+    with client(node, "admin") as admin:
+        admin.execute_command("ACL", "LOG", "RESET")
+    gateway = f"http://{node.address('gateway')}"
     secret = VALUES["gateway"]["pathSecret"]["value"]
-    answer = requests.post(
-        f"http://{node.address('gateway')}/trading-signal/webhook/{secret}",
-        json={"connectorName": "alpha", "connectorToken": TOKEN, "action": "closeLong"},
+    order = {"connectorName": "alpha", "connectorToken": TOKEN, "action": "closeLong", "clientOrderId": "t-1"}
+    answer = requests.post(f"{gateway}/trading-signal/webhook/{secret}", json=order, timeout=10)
+    assert answer.ok, answer.text
+    key = {"Authorization": f"Bearer {API_KEY}"}
+    sent = requests.post(
+        f"{gateway}/v1/signals",
+        json={"connectorName": "alpha", "action": "openLong", "percent": "1", "delaySeconds": 3600},
+        headers=key,
         timeout=10,
     )
-    assert answer.ok, answer.text
+    assert sent.ok, sent.text
+    (found,) = re.findall(r"\b[0-9a-f]{32}\b", sent.text)[:1]
+    for call, path in (("GET", f"signals/{found}"), ("GET", "lanes/alpha"), ("DELETE", f"signals/{found}")):
+        done = requests.request(call, f"{gateway}/v1/{path}", headers=key, timeout=10)
+        assert done.ok, done.text
     with client(node, "admin") as admin:
         assert admin.execute_command("ACL", "LOG") == [], "no right is missing"
