@@ -191,6 +191,17 @@ def test_without_paper_there_is_no_test_that_sends() -> None:
     )
 
 
+# Toolbox
+
+
+def test_the_toolbox_has_what_workers_have_and_takes_nothing() -> None:
+    release = Release(FEATURES["toolbox"])
+    worker, toolbox = (release.environment(component) for component in ("worker", "toolbox"))
+    assert {name: value for name, value in worker.items() if "METRICS" not in name} == toolbox
+    assert release.container("toolbox")["command"] == ["sleep", "infinity"]
+    assert release.get("Deployment", "worker")["spec"]["replicas"] == 0
+
+
 # Bundled server
 
 
@@ -272,7 +283,7 @@ def test_the_bundled_server_is_for_the_release_and_those_named() -> None:
     policy = Release({**BUNDLED, "networkPolicy": {"redis": {"from": more}}}).get("NetworkPolicy", "valkey")
     peers = rule(policy, "ingress", "redis")["from"]
     assert peers[-1:] == more
-    assert len(peers) == 4
+    assert len(peers) == 5
     assert "egress" not in policy["spec"]
 
 
