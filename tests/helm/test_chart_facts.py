@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
+from helm_python import parse_set_string
 
 from tests.helm.release import BUNDLED, CHART, FEATURES, REDIS, Release, merged
 
@@ -395,15 +396,40 @@ def test_notes_warn_of_real_orders() -> None:
     assert "these are REAL orders" in Release(REDIS).notes
 
 
-def test_examples_of_the_readme_render() -> None:
-    page = (CHART / "README.md").read_text("utf-8")
-    commands = re.findall(r"^helm install signals \./helm (.*?)(?:\s+#.*)?$", page, re.M)
-    assert len(commands) == 2
-    for command in commands:
-        values: dict[str, Any] = {}
-        for path, text in re.findall(r"--set (\S+)=(\S+)", command):
-            layer: Any = yaml.safe_load(text)
-            for part in reversed(path.split(".")):
-                layer = {part: layer}
-            values = merged(values, layer)
-        Release(values)
+PAGES = [CHART / "README.md", CHART.parent / "README.md", CHART.parent / "docs" / "kubernetes.md"]
+
+
+def given(command: str) -> dict[str, Any]:
+    """The values that a command line sets."""
+    return merged(*map(parse_set_string, re.findall(r"--set (\S+)", command)))
+
+
+def commands() -> list[str]:
+    pages = [path.read_text("utf-8").replace("\\\n", " ") for path in PAGES]
+    return [line for page in pages for line in re.findall(r"^helm (?:install|upgrade) .*", page, re.M)]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_of_the_docs_render(command: str) -> None:
+    values = given(command)
+    file = REDIS if " -f " in command else {}
+    Release(merged(file, values))
+
+
+def examples() -> list[dict[str, Any]]:
+    blocks = re.findall(r"^```yaml\n(.*?)^```", PAGES[2].read_text("utf-8"), re.M | re.S)
+    return [yaml.safe_load(block) for block in blocks if "externalRules" not in block]
+
+
+@pytest.mark.parametrize("values", examples())
+def test_values_of_the_docs_render(values: dict[str, Any]) -> None:
+    Release(merged(REDIS, values))
+
+
+def test_commands_that_decide_say_who() -> None:
+    """A pod has no login name, and a pause that fails in an emergency is none."""
+    texts = [PAGES[2].read_text("utf-8"), Release(PAPER).notes]
+    for text in texts:
+        acts = re.findall(r"-- signal-worker\s+(?:pause|resume|drop)([^`\n]*(?:\n\s+[^`\n]*)?)", text)
+        assert acts
+        assert all("--by" in act for act in acts)
