@@ -89,6 +89,12 @@ def test_probes_ask_the_health_server() -> None:
     assert worker["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
 
 
+def test_workers_are_not_killed_in_an_outage_of_redis() -> None:
+    """They hold answers of the endpoint that are not written down yet."""
+    probe = Release(REDIS).container("worker")["livenessProbe"]
+    assert probe["periodSeconds"] * probe["failureThreshold"] >= 600
+
+
 def test_new_settings_restart_workers_and_new_secrets_do_not() -> None:
     def annotations(values: dict[str, Any]) -> Any:
         return Release(values).get("Deployment", "worker")["spec"]["template"]["metadata"]["annotations"]
