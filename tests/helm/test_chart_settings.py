@@ -69,6 +69,10 @@ def test_every_setting_can_be_set(name: str, monkeypatch: pytest.MonkeyPatch) ->
     assert getattr(settings, name) == value
 
 
+PATTERNED = {"unsent_statuses": "429", "unknown_statuses": "408,499", "metrics_connectors": "none"}
+"""Good values of settings that do not take any text."""
+
+
 def another(name: str) -> Any:
     """A good value that is not the default."""
     field = Settings.model_fields[name]
@@ -79,7 +83,7 @@ def another(name: str) -> Any:
     if isinstance(default, bool):
         return not default
     if isinstance(default, str):
-        return {"unsent_statuses": "429", "unknown_statuses": "408,499"}.get(name, f"{default}x")
+        return PATTERNED.get(name, f"{default}x")
     if isinstance(default, int):
         return default + 1
     return float(default) + (10 if default >= 25 else 0.25)
