@@ -184,9 +184,12 @@ def test_the_probes_of_the_server_answer(node: Node) -> None:
 
 
 def test_metrics_are_where_they_are_scraped(node: Node) -> None:
-    status, text = node.metrics("worker")
-    assert status == 200
-    assert "signals_lanes_in_flight" in text
+    with client(node, "admin") as admin:
+        admin.execute_command("ACL", "LOG", "RESET")
+        status, text = node.metrics("worker")
+        assert status == 200
+        assert "signals_lanes_in_flight" in text
+        assert admin.execute_command("ACL", "LOG") == [], "no right is missing"
 
 
 def test_the_bundled_server_is_fit_for_money(node: Node) -> None:
