@@ -12,7 +12,7 @@ CHAOS_SEED ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run chaos test test-unit test-mutation lint format docs docs-check lock dev clean \
-	compose-secrets bench-fanout bench-delays bench-isolation bench-gateway bench-load
+	chart-audit compose-secrets bench-fanout bench-delays bench-isolation bench-gateway bench-load
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -61,6 +61,11 @@ docs: dev  ## Write what comes from the code: parts of the documentation, rules,
 docs-check: dev  ## Fail if any of it is stale
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python -m monitoring --check
+
+chart-audit: dev  ## Look for unsafe manifests with checkov, in an environment of its own
+	$(BIN)/python -m tests.helm.write .run/chart
+	@[ -x .run/checkov/bin/checkov ] || { $(PYTHON) -m venv .run/checkov && .run/checkov/bin/pip install --quiet checkov; }
+	.run/checkov/bin/checkov --config-file tests/helm/checkov.yaml --directory .run/chart
 
 lock: dev  ## Pin and hash the dependencies again
 	@command -v uv >/dev/null || { echo "uv is needed: pip install uv"; exit 1; }

@@ -9,6 +9,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import chart
+
 from worker.contract import schema
 from worker.metrics.catalogue import CATALOGUE
 from worker.settings import PREFIX, Settings
@@ -20,7 +22,9 @@ METRICS = HOUSE / "docs" / "metrics.md"
 
 
 def main() -> None:
-    stale = [path for path, text in documents().items() if path.read_text("utf-8") != text]
+    stale = [
+        path for path, text in documents().items() if not path.exists() or path.read_text("utf-8") != text
+    ]
     if "--check" in sys.argv:
         sys.exit(f"stale: {', '.join(path.name for path in stale)}; run `make docs`" if stale else 0)
     for path in stale:
@@ -33,6 +37,7 @@ def documents() -> dict[Path, str]:
         README: _with(README, "settings", settings_table()),
         METRICS: _with(METRICS, "metrics", metrics_table()),
         SCHEMA: schema.text(),
+        **chart.documents((HOUSE / "docs" / "redis.md").read_text("utf-8")),
     }
 
 
