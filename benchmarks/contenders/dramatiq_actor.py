@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import dramatiq
 from dramatiq.brokers.redis import RedisBroker
 
@@ -11,8 +9,4 @@ from benchmarks.contenders import job
 
 broker = RedisBroker(url=job.REDIS_URL)
 dramatiq.set_broker(broker)
-
-
-@dramatiq.actor(max_retries=0)
-def post(message: dict[str, Any]) -> None:
-    job.do(message)
+post = dramatiq.actor(actor_name="post", max_retries=0)(job.do)
