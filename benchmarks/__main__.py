@@ -33,10 +33,13 @@ def main() -> None:
         sys.exit(f"no such scenario: {', '.join(sorted(unknown))}; there are {', '.join(plays)}")
     wanted = {name: play for name, play in plays.items() if not options.scenario or name in options.scenario}
     samples = Samples()
+    trouble = None
     try:
         _play(wanted, options.rounds or (1 if options.quick else 3), samples)
     except SignalsError as error:
-        sys.exit(f"given up: {error}")
+        trouble = f"given up: {error}"
+    except KeyboardInterrupt:
+        trouble = "given up"
     told = report.machine(samples, list(verdicts(samples)))
     report.write(options.results / "latest.json", told)
     plot.write(samples, options.results)
@@ -44,6 +47,7 @@ def main() -> None:
         print(json.dumps(told, ensure_ascii=False))
     else:
         report.show(samples, Console(width=None if sys.stdout.isatty() else 110))
+    sys.exit(trouble)  # what had been measured until then is told all the same
 
 
 def _play(plays: dict[str, programme.Play], rounds: int, samples: Samples) -> None:

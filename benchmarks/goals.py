@@ -39,6 +39,7 @@ from benchmarks.scenarios.scale import (
 )  # fmt: skip
 from benchmarks.scenarios.sending import BATCHED, SENDING, SINGLY
 from benchmarks.scenarios.throughput import FAN_OUT, SLOW, STREAMS, THREADS_USED
+from benchmarks.scenarios.yardstick import CAPACITY, SINK_ALONE, YARDSTICK
 
 
 @dataclass(frozen=True)
@@ -88,11 +89,18 @@ def _sweep(samples: Samples) -> list[float]:
     return [held - empty for held, empty in pairs]
 
 
+def _sink(samples: Samples) -> list[float]:
+    """What the sink can take in a second of CPU by what the fastest contender can send in one of its own."""
+    pairs = zip(samples.of(YARDSTICK, SINK_ALONE, CAPACITY), samples.of(FAN_OUT, CEILING, CPU), strict=False)
+    return [capacity * cheapest / 1e6 for capacity, cheapest in pairs]
+
+
 MILLION = scenario(1_000_000)
 HUNDRED_THOUSAND = scenario(100_000)
 
 # Signals per worker CPU second of ours by another's are the other's CPU per signal by ours.
 GOALS = (
+    _least("the sink: by the ceiling", 10, _sink),
     _least("fan-out: by naive Celery", 3, _ratio(FAN_OUT, CPU, NAIVE, OURS)),
     _least("fan-out: by Session.post", 1.3, _ratio(FAN_OUT, CPU, SESSION, OURS)),
     _least("fan-out: by Dramatiq", 1, _ratio(FAN_OUT, CPU, DRAMATIQ, OURS)),

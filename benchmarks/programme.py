@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Mapping
 
 from benchmarks.samples import CEILING, NAIVE, OURS, RATE, Samples
-from benchmarks.scenarios import delays, latency, sending, throughput
+from benchmarks.scenarios import delays, latency, sending, throughput, yardstick
 from benchmarks.scenarios import scale as scale_
 from benchmarks.stage import Stage
 
@@ -20,6 +20,7 @@ def full(scale: float = 1.0) -> Mapping[str, Play]:
     """Minutes per round. ``scale``: share of the signals, where their number is not the point."""
     many = round(10_000 * scale)
     return {
+        "sink": lambda stage, samples: yardstick.sink(stage, samples, many),
         "fan-out": lambda stage, samples: throughput.fan(stage, samples, many),
         "streams": lambda stage, samples: throughput.stream(stage, samples, many),
         "slow": lambda stage, samples: throughput.slow(stage, samples, 2 * many),
@@ -46,6 +47,7 @@ def quick(scale: float = 1.0) -> Mapping[str, Play]:
     """Seconds in all; too little to judge small differences by."""
     some = round(500 * scale)
     return {
+        "sink": lambda stage, samples: yardstick.sink(stage, samples, 10 * some),
         "fan-out": lambda stage, samples: throughput.fan(stage, samples, some),
         "streams": lambda stage, samples: throughput.stream(
             stage, samples, some, only=(CEILING, NAIVE, OURS)
