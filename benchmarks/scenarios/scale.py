@@ -11,7 +11,8 @@ from benchmarks.contenders.cast import PREFIX, settings, start_ours
 from benchmarks.samples import OURS, Samples
 from benchmarks.scenarios.throughput import SETTLING, WARM_UP
 from benchmarks.signals import fan_out, spread
-from benchmarks.stage import Meter, Stage, halted
+from benchmarks.stage import PATIENCE, Meter, Stage, halted
+from demo.stack import eventually
 from producers import SignalProducer
 from worker.lanes import Lanes
 from worker.lanes.redis import connect
@@ -65,8 +66,7 @@ def many_lanes(stage: Stage, samples: Samples, lanes: int, seconds: float = 10.0
         for name, count in ((EMPTY, 0), (HELD, lanes)):
             for start in range(0, count, 10_000):
                 producer.send([fan_out(n) for n in range(start, min(count, start + 10_000))])
-            while stage.redis.zcard(f"{PREFIX}halted") < count:
-                time.sleep(0.2)
+            _until_held(stage, count)
             time.sleep(3)
             meter = Meter(stage, worker.pid)
             time.sleep(seconds)
@@ -74,6 +74,15 @@ def many_lanes(stage: Stage, samples: Samples, lanes: int, seconds: float = 10.0
             samples.put(LANES, name, SHARE, (cost.worker + cost.server) / seconds)
         stage.redis.flushall()
     stage.clean()
+
+
+def _until_held(stage: Stage, count: int) -> None:
+    eventually(
+        lambda: int(stage.redis.zcard(f"{PREFIX}halted")) >= count,
+        within=PATIENCE,
+        what=f"{count} lanes are held",
+        pause=0.2,
+    )
 
 
 def pair(stage: Stage, samples: Samples, count: int) -> None:
