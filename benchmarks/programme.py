@@ -45,15 +45,15 @@ def once() -> Mapping[str, Play]:
 
 def quick(scale: float = 1.0) -> Mapping[str, Play]:
     """Seconds in all; too little to judge small differences by."""
-    some = round(500 * scale)
+    some = round(700 * scale)
     return {
         "sink": lambda stage, samples: yardstick.sink(stage, samples, 10 * some),
         "fan-out": lambda stage, samples: throughput.fan(stage, samples, some),
         "streams": lambda stage, samples: throughput.stream(
             stage, samples, some, only=(CEILING, NAIVE, OURS)
         ),
-        "publish": lambda stage, samples: sending.send(stage, samples, 2 * some),
-        "idle-latency": lambda stage, samples: latency.idle(stage, samples, 30),
+        "publish": lambda stage, samples: sending.send(stage, samples, some),
+        "idle-latency": lambda stage, samples: latency.idle(stage, samples, 20),
         "at-rest": scale_.at_rest,
     }
 

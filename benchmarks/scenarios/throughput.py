@@ -34,7 +34,7 @@ def slow(stage: Stage, samples: Samples, count: int, threads: int = 512, delay: 
     contender = next(one for one in everybody() if one.name == OURS)
     ours = Contender(OURS, functools.partial(start_ours, threads=threads), contender.send)
     stage.slow(delay)
-    cost = run(stage, ours, fan_out, count)
+    cost = run(stage, ours, fan_out, count, warm=2 * threads)  # so that all connections are open
     samples.add(SLOW, OURS, cpu=cost.cpu, rate=cost.rate)
     # All that the threads can do in that time, but for the first and last turn of each.
     samples.put(SLOW, OURS, THREADS_USED, cost.rate / (threads / delay))
@@ -49,9 +49,9 @@ def _compete(
         samples.put(scenario, contender.name, SINK, cost.sink_us)
 
 
-def run(stage: Stage, contender: Contender, make: Make, count: int) -> Cost:
+def run(stage: Stage, contender: Contender, make: Make, count: int, warm: int = WARM_UP) -> Cost:
     """One worker from cold: warmed up with a few signals, then measured over ``count``."""
-    warm = min(WARM_UP, count // 5)
+    warm = min(warm, count // 5)
     with contender.start(stage) as worker:
         contender.send(stage, worker, make, 0, warm)
         stage.arrived(warm)
