@@ -35,7 +35,7 @@ def main() -> None:
     samples = Samples()
     trouble = None
     try:
-        _play(wanted, options.rounds or (1 if options.quick else 3), samples)
+        _play(wanted, options.rounds or (1 if options.quick else 3), samples, one_core=options.one_core)
     except SignalsError as error:
         trouble = f"given up: {error}"
     except KeyboardInterrupt:
@@ -50,8 +50,8 @@ def main() -> None:
     sys.exit(trouble)  # what had been measured until then is told all the same
 
 
-def _play(plays: dict[str, programme.Play], rounds: int, samples: Samples) -> None:
-    with Stage() as stage:
+def _play(plays: dict[str, programme.Play], rounds: int, samples: Samples, *, one_core: bool) -> None:
+    with Stage(one_core=one_core) as stage:
         for turn in range(rounds):
             for name, play in plays.items():
                 if turn and name in programme.once():
@@ -69,6 +69,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="the essentials, with few signals")
     parser.add_argument("--scenario", action="append", default=[], help="only this one; may be repeated")
     parser.add_argument("--rounds", type=int, help="default: 3, quick: 1")
+    parser.add_argument("--one-core", action="store_true", help="bind each contender's worker to one core")
     parser.add_argument("--scale", type=float, default=1.0, help="share of the signals, such as 0.3")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--results", type=Path, default=Path("benchmarks/results"), metavar="FOLDER")

@@ -40,7 +40,9 @@ class Running(Protocol):
 class Stage:
     """Server and sink, for the length of a ``with`` block."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, one_core: bool = False) -> None:
+        """``one_core``: have workers bound to one; an interpreter cannot use more, and wastes less."""
+        self.one_core = one_core
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
@@ -189,3 +191,11 @@ def halted(pid: int) -> Iterator[None]:
     finally:
         for one in reversed(everyone):
             one.resume()
+
+
+def bind(pid: int, core: int) -> None:
+    """All threads of a process and its children, as ``taskset -a`` does."""
+    available = psutil.Process().cpu_affinity()
+    for one in family(pid):
+        for thread in one.threads():
+            psutil.Process(thread.id).cpu_affinity([available[core % len(available)]])

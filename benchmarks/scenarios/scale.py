@@ -11,7 +11,7 @@ from benchmarks.contenders.cast import PREFIX, settings, start_ours
 from benchmarks.samples import OURS, Samples
 from benchmarks.scenarios.throughput import SETTLING, WARM_UP
 from benchmarks.signals import fan_out, spread
-from benchmarks.stage import PATIENCE, Meter, Stage, halted
+from benchmarks.stage import PATIENCE, Meter, Stage, bind, halted
 from demo.stack import eventually
 from producers import SignalProducer
 from worker.lanes import Lanes
@@ -91,7 +91,7 @@ def pair(stage: Stage, samples: Samples, count: int) -> None:
         with ExitStack() as stack, SignalProducer(settings=settings(stage)) as producer:
             workers = [stack.enter_context(start_ours(stage)) for _ in cores]
             for worker, core in zip(workers, cores, strict=True):
-                _bind(worker.pid, core)
+                bind(worker.pid, core)
             producer.send([fan_out(number) for number in range(WARM_UP)])
             stage.arrived(WARM_UP)
             with ExitStack() as pause:
@@ -105,13 +105,6 @@ def pair(stage: Stage, samples: Samples, count: int) -> None:
             samples.add(PAIR, name, cpu=cost.cpu, rate=cost.rate)
         stage.require_each_once(name, WARM_UP + count)
         stage.clean()
-
-
-def _bind(pid: int, core: int) -> None:
-    """All threads of it, as ``taskset -a`` does."""
-    available = psutil.Process().cpu_affinity()
-    for thread in psutil.Process(pid).threads():
-        psutil.Process(thread.id).cpu_affinity([available[core % len(available)]])
 
 
 def at_rest(stage: Stage, samples: Samples) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Collection
 from benchmarks.contenders.cast import Contender, everybody, start_ours
 from benchmarks.samples import CEILING, DRAMATIQ, NAIVE, OURS, POST, RQ, SESSION, Samples
 from benchmarks.signals import Make, fan_out, streams
-from benchmarks.stage import Cost, Meter, Stage, halted
+from benchmarks.stage import Cost, Meter, Stage, bind, halted
 
 FAN_OUT, STREAMS, SLOW = "fan-out", "streams", "slow endpoint"
 THREADS_USED = "share of threads/latency"
@@ -56,6 +56,8 @@ def run(stage: Stage, contender: Contender, make: Make, count: int, warm: int = 
         contender.send(stage, worker, make, 0, warm)
         stage.arrived(warm)
         time.sleep(SETTLING)
+        if stage.one_core:
+            bind(worker.pid, 0)
         with halted(worker.pid):
             contender.send(stage, worker, make, warm, count)
             meter = Meter(stage, worker.pid)
