@@ -12,7 +12,7 @@ CHAOS_SEED ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run chaos test test-unit test-mutation lint format docs docs-check lock dev clean \
-	chart-audit compose-secrets bench-fanout bench-delays bench-isolation bench-gateway bench-load
+	chart-audit compose-secrets bench bench-quick bench-gateway bench-load
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -73,15 +73,15 @@ lock: dev  ## Pin and hash the dependencies again
 	$(LOCK) --extra demo --extra gateway -o requirements/demo.txt
 	$(LOCK) --extra encryption --extra gateway -o requirements/image.txt
 	$(LOCK) --all-extras --group dev -o requirements/dev.txt
+	$(LOCK) --extra demo --group bench --constraint requirements/dev.txt -o requirements/bench.txt
 
-bench-fanout: dev  ## Worker CPU per signal beside a naive Celery task
-	$(BIN)/python -m benchmarks.fanout
+bench:  ## Measure speed beside bare scripts, Celery, Dramatiq and RQ: most of an hour
+	@$(PYTHON) demo/bootstrap.py $(VENV) bench
+	@$(BIN)/python -m benchmarks
 
-bench-delays: dev  ## How late delayed signals start
-	$(BIN)/python -m benchmarks.delays
-
-bench-isolation: dev  ## How much longer accounts wait while one hangs
-	$(BIN)/python -m benchmarks.isolation
+bench-quick:  ## The essentials of it in less than a minute
+	@$(PYTHON) demo/bootstrap.py $(VENV) bench
+	@$(BIN)/python -m benchmarks --quick
 
 bench-gateway: dev  ## Signals per second over HTTP beside bare FastAPI
 	$(BIN)/python -m benchmarks.gateway

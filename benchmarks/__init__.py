@@ -1,1 +1,5 @@
-"""Speed, measured: several contenders, one machine, one run, interleaved. Ratios count, not seconds."""
+"""Speed, measured: several contenders, one machine, one run, interleaved. Ratios count, not seconds.
+
+scenarios ──▶ stage (server, sink, meters) ──▶ contenders
+    └──▶ samples ──▶ goals ──▶ report, plot
+"""

@@ -1,6 +1,6 @@
 """Makes the virtual environment that `make` works in. Needs nothing but Python itself.
 
-    python3 demo/bootstrap.py FOLDER demo|dev
+    python3 demo/bootstrap.py FOLDER demo|dev|bench
 
 Installs the pinned packages of requirements/ and this project into FOLDER; does nothing if that has
 been done for the same pins. Says what is wrong in one line.
@@ -22,7 +22,8 @@ def main() -> None:
             f"Python {OLDEST[0]}.{OLDEST[1]} or newer is needed, this is {sys.version.split()[0]}:"
             " set PYTHON=… to a newer one"
         )
-    if any(_installed(folder, one) for one in {kind, "dev"}):  # dev holds all that demo does
+    # dev holds all that demo does.
+    if _installed(folder, kind) or (kind == "demo" and _installed(folder, "dev")):
         return
     pins = _pins(kind)
     print(f"Installing into {folder} (once) …", flush=True)

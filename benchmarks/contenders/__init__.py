@@ -1,1 +1,1 @@
-"""Different ways to do the same job: validate, claim, POST, record."""
+"""Different ways to do the same job: validate, claim, POST, record; and the bare POST itself."""

@@ -1,0 +1,130 @@
+"""What the benchmarks conclude from numbers. The numbers themselves are for `make bench`."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from benchmarks import plot, programme
+from benchmarks.goals import GOALS, verdicts
+from benchmarks.samples import CEILING, CPU, NAIVE, OURS, Samples, Spread, percentile
+from benchmarks.scenarios.throughput import FAN_OUT
+from benchmarks.sink import Book, Sink
+
+
+class Wire:
+    def __init__(self) -> None:
+        self.said = b""
+
+    def write(self, data: bytes) -> None:
+        self.said += data
+
+
+def request(method: str, path: str, body: str = "") -> bytes:
+    return f"{method} {path} HTTP/1.1\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+def an_order(connector: str, name: str) -> str:
+    return json.dumps({"connectorName": connector, "clientOrderId": name})
+
+
+@pytest.fixture
+def book() -> Book:
+    return Book()
+
+
+@pytest.fixture
+def wire(book: Book) -> Wire:
+    return Wire()
+
+
+@pytest.fixture
+def sink(book: Book, wire: Wire) -> Sink:
+    sink = Sink(book)
+    sink.connection_made(wire)  # type: ignore[arg-type]
+    return sink
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    samples = Samples()
+    for theirs, ours in ((300.0, 100.0), (3000.0, 500.0)):
+        samples.add(FAN_OUT, NAIVE, cpu=theirs)
+        samples.add(FAN_OUT, OURS, cpu=ours)
+
+    assert samples.ratios(FAN_OUT, CPU, NAIVE, OURS) == [3.0, 6.0]
+
+
+def test_a_goal_is_judged_by_its_median_and_only_if_it_was_measured() -> None:
+    samples = Samples()
+    for theirs in (200.0, 400.0, 250.0):
+        samples.add(FAN_OUT, NAIVE, cpu=theirs)
+        samples.add(FAN_OUT, CEILING, cpu=100.0)
+        samples.add(FAN_OUT, OURS, cpu=100.0)
+
+    told = {one.goal.text: one for one in verdicts(samples)}
+
+    assert set(told) == {"fan-out: by naive Celery", "fan-out: share of the ceiling"}
+    assert not told["fan-out: by naive Celery"].met
+    assert told["fan-out: by naive Celery"].seen == Spread(2.5, 2.0, 4.0)
+    assert told["fan-out: share of the ceiling"].met
+
+
+def test_goals_have_names_of_their_own() -> None:
+    assert len({goal.text for goal in GOALS}) == len(GOALS)
+
+
+@pytest.mark.parametrize(("mark", "value"), [(0.5, 51), (0.99, 100), (1.0, 100)])
+def test_percentiles(mark: float, value: int) -> None:
+    assert percentile(list(range(100, 0, -1)), mark) == value
+
+
+def test_a_plot_is_drawn_of_what_was_compared(tmp_path: Path) -> None:
+    samples = Samples()
+    samples.add(FAN_OUT, OURS, cpu=100.0)
+    samples.add(FAN_OUT, NAIVE, cpu=300.0)
+    samples.add("alone", OURS, cpu=1.0)
+
+    plot.write(samples, tmp_path)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["fan-out.svg"]
+    words = "".join(ET.parse(tmp_path / "fan-out.svg").getroot().itertext())
+    assert NAIVE in words
+    assert "300" in words
+
+
+def test_scenarios_have_names_of_their_own() -> None:
+    assert not set(programme.full()) & set(programme.once())
+    assert set(programme.quick()) <= set(programme.full())
+
+
+def test_the_sink_knows_who_came_and_who_came_twice(sink: Sink, wire: Wire) -> None:
+    # When two orders come, one of them again, together and in pieces
+    sink.data_received(request("POST", "/", an_order("a", "1")) + request("POST", "/", an_order("a", "2")))
+    again = request("POST", "/", an_order("a", "1"))
+    sink.data_received(again[:60])
+    assert wire.said.count(b"ok") == 2
+    sink.data_received(again[60:])
+
+    # Then all are answered and none is mistaken for another
+    assert wire.said.count(b"\r\n\r\nok") == 3
+    wire.said = b""
+    sink.data_received(request("GET", "/record"))
+    told = json.loads(wire.said.partition(b"\r\n\r\n")[2])
+    assert (told["posts"], told["distinct"]) == (3, 2)
+
+
+def test_the_sink_forgets(sink: Sink, book: Book) -> None:
+    sink.data_received(request("POST", "/", an_order("a", "1")))
+    sink.data_received(request("DELETE", "/"))
+
+    assert book.orders() == []
+
+
+def test_the_sink_is_slow_to_all_or_to_one(sink: Sink, book: Book) -> None:
+    sink.data_received(request("PUT", "/", '{"delay": 0.2, "hang": "a"}'))
+
+    assert book.wait(an_order("b", "1").encode()) == 0.2
+    assert book.wait(an_order("a", "1").encode()) > 1
