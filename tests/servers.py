@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import signal
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import pytest
 import redis
 
 from demo.stack import Process, eventually, free_port
-
-SKIP_VARIABLE = "TEST_WITHOUT_REDIS_SERVER"
-
-
-def binary(name: str, packages: str = "redis-server redis-sentinel") -> str:
-    """Where the program is. Without it the test fails, or is skipped if a variable says so."""
-    if found := shutil.which(name):
-        return found
-    missing = f"{name} is not installed: apt-get install {packages}"
-    if os.environ.get(SKIP_VARIABLE):
-        pytest.skip(missing)
-    pytest.fail(f"{missing}, or set {SKIP_VARIABLE}=1")
+from tests.programs import program as installed
 
 
 class RedisServer:
@@ -37,7 +23,7 @@ class RedisServer:
         folder.mkdir(parents=True)
         self.port = free_port()
         self._log, self._password = folder / "log", password
-        self._command = [binary(program), str(folder / "conf")]
+        self._command = [installed(program), str(folder / "conf")]
         basis = [f"port {self.port}", "bind 127.0.0.1", f"dir {folder}"]
         if program == "redis-server":
             basis += [

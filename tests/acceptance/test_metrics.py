@@ -17,7 +17,7 @@ from producers import SignalProducer
 from tests.acceptance.conftest import Ledger
 from tests.acceptance.test_frozen_server import standing_still
 from tests.conftest import Workers
-from tests.servers import binary
+from tests.programs import program
 from worker.lanes.redis import connect
 from worker.metrics.catalogue import CATALOGUE
 from worker.paper import Mischief, PaperServer
@@ -102,7 +102,7 @@ def test_a_page_tells_all_and_promtool_has_nothing_against_it(
     assert listed - ours == {"signals_circuit_open"} - ours, "families without a sample are told of, too"
     assert {"process_resident_memory_bytes", "python_gc_collections"} <= {one.name for one in families(page)}
     # and: Prometheus finds no fault with it
-    tool = [binary("promtool", "prometheus"), "check", "metrics"]
+    tool = [program("promtool"), "check", "metrics"]
     checked = subprocess.run(tool, input=page, capture_output=True, text=True, timeout=30, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
 

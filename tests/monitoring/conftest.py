@@ -16,7 +16,8 @@ import pytest
 import yaml
 
 from demo.stack import Process, Server, cli, eventually, fetch, free_port, start_worker
-from tests.monitoring.promtool import RULES, program
+from tests.monitoring.promtool import RULES
+from tests.programs import program
 
 MISCHIEF = ("400:p=0.05", "503:p=0.1", "reset:action=open*,p=0.1")
 

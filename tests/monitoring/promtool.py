@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
+
+from tests.programs import program
 
 HOUSE = Path(__file__).resolve().parents[2]
 RULES = [HOUSE / "helm" / "rules" / name for name in ("recording.yaml", "alerts.yaml")]
-SKIP_VARIABLE = "TEST_WITHOUT_PROMETHEUS"
 WORKERS = ("a:9464", "b:9464")
-
-
-def program(name: str) -> str:
-    """Where the program is. Without it the test fails, or is skipped if a variable says so."""
-    if found := shutil.which(name):
-        return found
-    missing = f"{name} is not installed: apt-get install prometheus prometheus-alertmanager"
-    if os.environ.get(SKIP_VARIABLE):
-        pytest.skip(missing)
-    pytest.fail(f"{missing}, or set {SKIP_VARIABLE}=1")
 
 
 @dataclass(frozen=True)

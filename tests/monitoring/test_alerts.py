@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from monitoring import alerts
-from tests.monitoring.promtool import RULES, Case, check, program
+from tests.monitoring.promtool import RULES, Case, check
+from tests.programs import program
 
 
 def gauge(

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.monitoring.promtool import HOUSE, program
+from tests.monitoring.promtool import HOUSE
+from tests.programs import program
 from worker.accounts.reading import read_accounts
 from worker.paper import Mischief
 

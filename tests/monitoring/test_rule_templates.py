@@ -12,7 +12,8 @@ import yaml
 from helm_python import Chart
 
 from monitoring.narrow import narrow
-from tests.monitoring.promtool import HOUSE, RULES, program
+from tests.monitoring.promtool import HOUSE, RULES
+from tests.programs import program
 
 TEMPLATE = (
     '{{- range $path, $_ := .Files.Glob "rules/*.tpl" }}\n---\n{{ tpl ($.Files.Get $path) $ }}\n{{- end }}\n'
