@@ -58,6 +58,8 @@ class Draft:
     id: str = field(default_factory=new_id)
     key_window: float | None = None
     """Seconds that ``key`` is remembered, if not as long as a clientOrderId."""
+    text: str | None = None
+    """Stands for what was sent, if it has no id; see ``Admission.text``."""
     hold_until: float | None = None
     """When (by ``worker.clock.steady``) it is due at the earliest: signals of senders that share a connector
     are held for a moment, so that they are sorted by when they came."""
@@ -235,6 +237,7 @@ def _admission(signal: Signal, token: str | None, draft: Draft, terms: Terms) ->
         order_id=order_id,
         idempotency_key=checked_key(draft.key),
         key_window_ms=None if draft.key_window is None else _ms(draft.key_window),
+        text=draft.text,
         drops=drops(signal, terms.policy),
         target=target,
     )

@@ -55,6 +55,8 @@ class _Work:
     wishes: Sequence[Wish]
     loop: asyncio.AbstractEventLoop
     answer: asyncio.Future[list[Receipt]]
+    call: Sequence[_Work] = ()
+    """All works of the same call, this one too."""
     begun: bool = False
     """The admission thread has it: whether it is taken can only be known from its answer."""
 
@@ -136,6 +138,8 @@ class AsyncSignalProducer:
             _Work(wishes[start : start + BATCH], loop, loop.create_future())
             for start in range(0, len(wishes), BATCH)
         ]
+        for work in works:
+            work.call = works
         self._hall.enter(works)
         receipts: list[Receipt] = []
         try:
@@ -145,8 +149,8 @@ class AsyncSignalProducer:
         except TimeoutError:
             raise self._too_late(works, receipts) from None
         except (QueueUnavailable, QueueUnusable) as error:
-            self._hall.withdraw(works)
-            raise _cut_short(error, receipts) from error
+            begun = len(works) - len(self._hall.withdraw(works))
+            raise _cut_short(error, receipts, alone=begun == 1) from error
         except asyncio.CancelledError:
             self._hall.withdraw(works)
             raise
@@ -255,6 +259,8 @@ class _Hall:
             self._before()
             receipts = iter(self._admitter.admit_each(wishes))
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            # What follows of the same calls shall not go out, or nobody could say what of them has.
+            self.withdraw([other for work in works for other in work.call])
             _tell(works, error)
             return
         parts = [[next(receipts) for _ in work.wishes] for work in works]
@@ -292,9 +298,12 @@ def _answer(works: Sequence[_Work], give: Callable[[int], None]) -> None:
             loop.call_soon_threadsafe(give_all, places)
 
 
-def _cut_short(error: QueueUnavailable | QueueUnusable, receipts: list[Receipt]) -> SignalsError:
+def _cut_short(
+    error: QueueUnavailable | QueueUnusable, receipts: list[Receipt], *, alone: bool
+) -> SignalsError:
+    """``alone``: nothing else of the call has begun."""
     if isinstance(error, NotSent) and not receipts:
         return error
-    if isinstance(error, QueueUnreached) and not receipts:
+    if isinstance(error, QueueUnreached) and not receipts and alone:
         return NotSent(f"nothing was sent: {error}")
     return interrupted(error, receipts)

@@ -6,7 +6,8 @@ import hmac
 from collections.abc import Mapping, Sequence
 
 from worker.accounts import Accounts
-from worker.contract.hiding import shown
+from worker.contract.hiding import label, shown
+from worker.contract.reading import RepeatedField
 from worker.errors import InvalidSignal
 
 GROUP = "group"
@@ -23,6 +24,8 @@ def expand(source: Mapping[str, object], accounts: Accounts | None) -> Sequence[
 
     The clientOrderId is the same for all: it names an order of its own in each account. Raises InvalidSignal.
     """
+    if isinstance(source, RepeatedField):
+        raise InvalidSignal(f"{label(source.field)} stands twice in one object")
     name, given = source[GROUP], source.get("connectorToken")
     if accounts is None:
         raise InvalidSignal("`group` needs an accounts file: set SIGNALS_ACCOUNTS_FILE")
@@ -42,5 +45,5 @@ def _check_token(given: object, group: str, accounts: Accounts) -> None:
     token = accounts.group_token(group)
     if token is None:
         raise InvalidSignal("`connectorToken`: this group has no token in the accounts file, so leave it out")
-    if not hmac.compare_digest(str(given).encode(), token.get_secret_value().encode()):
+    if not hmac.compare_digest(str(given).encode("utf-8", "replace"), token.get_secret_value().encode()):
         raise InvalidSignal("`connectorToken` is not that of the group in the accounts file")

@@ -22,7 +22,7 @@ from producers.errors import interrupted
 from producers.inputs import Keys, Many, S, Text, drafts_of
 from producers.receipts import Receipt
 from worker import crash
-from worker.accounts import follow_accounts
+from worker.accounts import LiveAccounts, follow_accounts
 from worker.clock import steady
 from worker.contract import Signal
 from worker.errors import QueueUnavailable, QueueUnusable
@@ -60,11 +60,13 @@ class SignalProducer:
         settings: Settings | None = None,
         queue: Queue | None = None,
         bell: Bell | None = None,
+        accounts: LiveAccounts | None = None,
     ) -> None:
         """``redis_url`` overrides the one of ``settings``, which default to the SIGNALS_… environment.
 
         A URL of ``memory://`` leads to the MemoryProducer that a test has opened under it. ``queue`` and
-        ``bell`` replace Redis and Celery. Raises SettingsError.
+        ``bell`` replace Redis and Celery. ``accounts`` are shared with whoever else in this process follows
+        that file. Raises SettingsError.
         """
         settings = settings or load_settings(**({"redis_url": redis_url} if redis_url else {}))
         url = redis_url or settings.redis_url
@@ -83,7 +85,7 @@ class SignalProducer:
                 durability=settings.required_durability(),
             )
         self._queue = queue
-        self._accounts = follow_accounts(settings.accounts_file)
+        self._accounts = accounts or follow_accounts(settings.accounts_file)
         self._vault = open_vault(settings.token_keys_file)
         self._app: Celery | None = None
         if bell is None:

@@ -51,6 +51,9 @@ class Admission:
     """How long the idempotency key is remembered; None: as long as the order id, ``window_ms``."""
     hold_ms: int | None = None
     """Of the delay, how much only serves to sort the signals of several senders by their arrival."""
+    text: str | None = None
+    """Stands for what was sent without an id, and may be sent again if our answer is lost: what comes with
+    the same within a minute, but not within the first seconds, is a duplicate, until ``release``."""
     drops: str | None = None
     """Which waiting signals it makes pointless; see ``worker.policy.drops``."""
     target: str | None = None

@@ -35,13 +35,16 @@ class Watched(Generic[T]):
         path: str | Path,
         read: Callable[[Path], tuple[T, Sequence[Path]]],
         *,
+        in_background: bool = False,
         clock: Callable[[], float] = steady,
     ) -> None:
         """Reads the file. ``read`` raises SettingsError for one that must not come into force, and so does
-        this."""
+        this. ``in_background``: later states are read in a thread, and who asks meanwhile is given the old
+        content; for callers that must not be held up."""
         self._path = Path(path)
         self._read = read
         self._clock = clock
+        self._in_background = in_background
         self._turn = threading.Lock()
         self._failure: str | None = None
         self.reloads = 0
@@ -54,16 +57,22 @@ class Watched(Generic[T]):
     def current(self) -> T:
         """The content in force; at most a second older than the file, unless that is broken."""
         if self._clock() >= self._next_look and self._turn.acquire(blocking=False):
-            try:
-                self._look()
-            finally:
-                self._turn.release()
+            if self._in_background:
+                threading.Thread(target=self._take_turn, name="file", daemon=True).start()
+            else:
+                self._take_turn()
         return self._content
 
     def failing(self) -> str | None:
         """Why the file as it stands now is not in force; None if it is."""
         self.current()
         return self._failure
+
+    def _take_turn(self) -> None:
+        try:
+            self._look()
+        finally:
+            self._turn.release()
 
     def _look(self) -> None:
         began = self._clock()

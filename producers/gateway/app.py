@@ -61,14 +61,16 @@ class Gateway:
                 " serve /v1 only"
             )
         self.gauges = Gauges()
-        self._accounts = follow_accounts(settings.accounts_file)
-        self._keys = Watched(settings.api_keys_file, read_keys) if settings.api_keys_file else None
+        # Read by the event loop, which must not wait for a large file.
+        self._accounts = follow_accounts(settings.accounts_file, in_background=True)
+        keys = settings.api_keys_file
+        self._keys = Watched(keys, read_keys, in_background=True) if keys else None
         self._celery = make_app(
             settings.redis_url, settings.prefix, horizon=settings.horizon, timeout=settings.redis_timeout
         )
         bell = CeleryBell(self._celery)
         hasty = settings.model_copy(update={"redis_patience": min(PATIENCE, settings.redis_patience)})
-        self._sync = SignalProducer(settings=hasty, bell=bell)
+        self._sync = SignalProducer(settings=hasty, bell=bell, accounts=self._accounts)
         self._client = connect(settings.redis_url, timeout=settings.redis_timeout)
         lanes = Lanes(
             self._client,

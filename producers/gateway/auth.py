@@ -7,6 +7,7 @@ import hmac
 import re
 import time
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from producers.gateway.keys import ApiKey, ApiKeys, now
 from producers.gateway.problems import UNAUTHORIZED, Problem
@@ -31,19 +32,29 @@ class Doorman:
             raise Problem(401, "a valid API key is needed: Authorization: Bearer …", headers=UNAUTHORIZED)
         return key
 
-    def check_signature(self, key: ApiKey, headers: Mapping[str, str], body: bytes) -> None:
-        """Hold the body against its signature if the key demands one. Raises Problem 401."""
+    def check_signature(
+        self, key: ApiKey, scope: Mapping[str, Any], headers: Mapping[str, str], body: bytes
+    ) -> None:
+        """Hold the request against its signature if the key demands one. Raises Problem 401."""
         if key.hmac_secret is None:
             return
         found = _SIGNATURE(headers.get("x-signature", ""))
-        problem = "this key needs X-Signature: t=<unix time>,v1=<hex HMAC-SHA256 of `t.body`>"
+        problem = "this key needs X-Signature: t=<unix time>,v1=<hex HMAC-SHA256, see docs/gateway.md>"
         if found is None or abs(self._clock() - int(found[1])) > TOLERANCE:
             raise Problem(401, f"{problem}, not older than {TOLERANCE / 60:g} minutes", headers=UNAUTHORIZED)
-        right = signature(key.hmac_secret.get_secret_value(), found[1], body)
+        name = headers.get("idempotency-key", "")
+        right = signature(key.hmac_secret.get_secret_value(), found[1], target_of(scope), name, body)
         if not hmac.compare_digest(right, found[2].lower()):
             raise Problem(401, problem, headers=UNAUTHORIZED)
 
 
-def signature(secret: str, at: str, body: bytes) -> str:
-    """What ``v1=`` must be."""
-    return hmac.new(secret.encode(), at.encode() + b"." + body, hashlib.sha256).hexdigest()
+def target_of(scope: Mapping[str, Any]) -> bytes:
+    """Method, path and query of a request, as they stand in its first line."""
+    query = b"?" + scope["query_string"] if scope["query_string"] else b""
+    return str(scope["method"]).encode() + b" " + bytes(scope["raw_path"]) + query
+
+
+def signature(secret: str, at: str, target: bytes, idempotency_key: str, body: bytes) -> str:
+    """What ``v1=`` must be. All of the request is signed, so that nobody can aim a captured one elsewhere."""
+    signed = b"\n".join((at.encode(), target, idempotency_key.encode(), body))
+    return hmac.new(secret.encode(), signed, hashlib.sha256).hexdigest()

@@ -77,7 +77,7 @@ def one_signal(body: bytes, content_type: str) -> Mapping[str, object]:
         return _form(body)
     if not start:
         raise InvalidSignal("the body is empty: it must be a signal as JSON")
-    items = split(body)
+    items = split(body, 1)
     if len(items) == 1 and isinstance(items[0], InvalidSignal):
         raise items[0]
     if len(items) != 1 or start == b"[" or isinstance(items[0], InvalidSignal):

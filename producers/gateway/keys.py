@@ -102,6 +102,8 @@ def _entries(path: Path) -> list[Any]:
         place = f" (line {mark.line + 1})" if mark else ""
         raise SettingsError(f"{path}: neither YAML nor JSON{place}") from None
     entries = content.get("keys") if isinstance(content, dict) and set(content) == {"keys"} else None
+    if content == {"keys": None}:
+        return []  # nobody yet
     if not isinstance(entries, list):
         raise SettingsError(f"{path}: must be a mapping with nothing but a list of `keys`")
     return entries

@@ -103,9 +103,7 @@ def _send() -> dict[str, Any]:
                 " `<key>:0`, `<key>:1`, …",
                 _KEY,
             ),
-            _header(
-                "X-Signature", "`t=<unix time>,v1=<hex HMAC-SHA256 of t.body>`, if the key has a secret."
-            ),
+            _header("X-Signature", "`t=<unix time>,v1=<hex HMAC-SHA256>`, if the key has a secret."),
             _query("max_age", "Seconds after its due time that a signal may still be posted.", seconds),
             _query("dedup_window", "Seconds that ids and keys are remembered.", seconds),
         ],

@@ -44,5 +44,6 @@ def as_text(problem: Problem) -> Response:
 
 
 def wants_json(headers: Mapping[str, str]) -> bool:
-    """Whether the sender asks for JSON; who takes anything is content with text."""
-    return "json" in headers.get("accept", "")
+    """Whether the sender asks for JSON; who takes text as well, as axios does, is content with that."""
+    accepted = headers.get("accept", "")
+    return "json" in accepted and "text/plain" not in accepted

@@ -11,6 +11,7 @@ from producers.fanout import GROUP, expand, is_for_group
 from producers.gateway.keys import ApiKey
 from producers.gateway.problems import Problem
 from worker.accounts import Accounts
+from worker.contract.reading import RepeatedField
 
 Fields = Mapping[str, object]
 _NOBODY = SecretStr("no token is as this: \N{NO ENTRY}")
@@ -31,9 +32,15 @@ class Recipients:
         Raises Problem 401 or 403, the same for an unknown name and a wrong token; InvalidSignal.
         """
         accounts = self.current()
-        if accounts is not None:
-            _check_token(signal, accounts)
-        return expand(signal, accounts) if is_for_group(signal) else [signal]
+        if accounts is None:
+            return expand(signal, None) if is_for_group(signal) else [signal]
+        _check_token(signal, accounts)
+        if is_for_group(signal):
+            return expand(signal, accounts)
+        # It has done its duty. The file may change before this signal is admitted, and the token with it.
+        if isinstance(signal, RepeatedField):
+            return [signal]  # to be refused for that
+        return [{name: value for name, value in signal.items() if name != "connectorToken"}]
 
     def of_key(self, signal: Fields, key: ApiKey) -> Sequence[Fields]:
         """For a sender who is known by an API key. Raises Problem 403 and InvalidSignal."""

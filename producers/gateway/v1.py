@@ -36,6 +36,8 @@ T = TypeVar("T")
 
 MOST = BATCH
 """Signals of one request; so they are admitted in one step."""
+MOST_MEMBERS = 10_000
+"""Signals that the groups of one request may become."""
 _NOT_FOUND = "there is no such signal, or it ended too long ago, or is none of this key's"
 
 
@@ -75,8 +77,8 @@ class V1:
         body = await read_body(
             headers, receive, limit=settings.gateway_body_limit, timeout=settings.gateway_read_timeout
         )
-        self._doorman.check_signature(key, headers, body)
-        items = split(body)
+        self._doorman.check_signature(key, scope, headers, body)
+        items = split(body, MOST)
         self._check_rate(key, len(items))
         if not items:
             raise Problem(422, "the body holds no signal")
@@ -109,6 +111,9 @@ class V1:
             for source in self._sources(item, key):
                 wishes.append((Draft(source, name, hold_until=hold_until), terms))
                 places.append(place)
+            if len(wishes) > MOST_MEMBERS:
+                text = f"signals for more than {MOST_MEMBERS} connectors in one request"
+                raise Problem(413, text)
         return wishes, places
 
     def _sources(self, item: Mapping[str, object] | InvalidSignal, key: ApiKey) -> Sequence[object]:
@@ -170,7 +175,7 @@ class V1:
             body = await read_body(
                 request.headers, request.receive, limit=1024, timeout=self._settings.gateway_read_timeout
             )
-            self._doorman.check_signature(key, request.headers, body)
+            self._doorman.check_signature(key, request.scope, request.headers, body)
         self._check_rate(key, 1)
         return key
 

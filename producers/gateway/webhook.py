@@ -2,8 +2,8 @@
 
 TradingView sends a message again after a 5xx, 5 s apart, up to 3 times; the first may have been taken all
 the same, and the second may reach another replica. So a signal that places an order without a clientOrderId
-is known by its text, from its admission until its sender has surely been told ``ok``: then the same text is a
-new signal.
+is known by its text for a minute, unless its answer went out in time: then the same text is a new signal. So
+it is within the first seconds, for two alerts of a moment may be alike and nobody sends again so soon.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from producers.admission import Draft
+from producers.fanout import GROUP, is_for_group
 from producers.gateway import replies
 from producers.gateway.bodies import has_left, headers_of, idempotency_key, one_signal, read_body
 from producers.gateway.gauges import Gauges
@@ -32,8 +33,6 @@ from worker.errors import InvalidSignal
 from worker.settings import Settings
 
 PATH = "/trading-signal/webhook"
-REDELIVERY = 60.0
-"""Seconds that a text is known whose answer may not have arrived; TradingView's last try is after 27."""
 IN_TIME = 2.5
 """Seconds from arrival in which an answer must be out to have been heard; TradingView waits 3."""
 
@@ -44,7 +43,7 @@ class Taken:
 
     receipts: Sequence[Receipt]
     released: Sequence[str] = ()
-    """Ids of signals that are known by their text."""
+    """Ids of signals that are known by their text, and need not be once this answer is out."""
 
 
 class Webhook:
@@ -106,38 +105,49 @@ class Webhook:
             sources = self._recipients.of_webhook(signal)
         except InvalidSignal as error:
             raise Problem(400, str(error)) from None
-        self._check_rate(sources)
-        by_text = given is None and _is_nameless_order(signal)
-        key = text_key(body) if by_text else given
-        window = REDELIVERY if by_text else settings.dedup_window
+        self._check_rate(signal)
+        text = text_of(body) if given is None and _is_nameless_order(signal) else None
         hold = settings.gateway_order_window
         until = arrived + hold if hold else None
-        drafts = [Draft(source, key, key_window=window, hold_until=until) for source in sources]
+        drafts = [
+            Draft(source, given, key_window=settings.dedup_window, text=text, hold_until=until)
+            for source in sources
+        ]
         try:
             receipts = await self._intake.admit([(draft, self._terms) for draft in drafts])
         except NotKnown as error:
             # A redelivery is safe, by clientOrderId or by text.
-            text = "the queue did not answer in time: send it again"
-            raise Problem(503, text, headers=error.headers) from error
-        accepted = (receipt.id for receipt in receipts if receipt.status is Status.ACCEPTED)
-        return Taken(receipts, [name for name in accepted if name] if by_text else ())
+            raise Problem(
+                503, "the queue did not answer in time: send it again", headers=error.headers
+            ) from error
+        if any(receipt.status is Status.FULL for receipt in receipts):
+            # TradingView sends again after a 5xx only. What of a group was taken stays known until then.
+            raise Problem(503, _full(receipts), headers={"Retry-After": "5"})
+        known = (receipt.id or receipt.first_id for receipt in receipts if receipt.ok)
+        return Taken(receipts, [name for name in known if name] if text else ())
 
     def _check_path(self, path: str) -> None:
         given = path.removeprefix(f"{PATH}/").encode()
         if self._secret is not None and not hmac.compare_digest(given, self._secret):
             raise Problem(404, "there is nothing here")
 
-    def _check_rate(self, sources: Sequence[Mapping[str, object]]) -> None:
+    def _check_rate(self, signal: Mapping[str, object]) -> None:
         rate = self._settings.gateway_connector_rate
-        for source in sources:
-            if not self._limiter.take("webhook", str(source.get("connectorName"))[:256], rate):
-                text = f"more than {rate:g} signals per second of one connector"
-                raise Problem(429, text, headers={"Retry-After": "1"})
+        kind = GROUP if is_for_group(signal) else "connectorName"
+        if not self._limiter.take(f"webhook {kind}", str(signal.get(kind))[:256], rate):
+            text = f"more than {rate:g} signals per second of one connector or group"
+            raise Problem(429, text, headers={"Retry-After": "1"})
 
 
-def text_key(body: bytes) -> str:
-    """The idempotency key of a message that has no id: what was sent, to the byte."""
-    return f"body:{hashlib.blake2b(body, digest_size=16).hexdigest()}"
+def text_of(body: bytes) -> str:
+    """What stands for a message that has no id: all of it, to the byte."""
+    return hashlib.blake2b(body, digest_size=16).hexdigest()
+
+
+def _full(receipts: Sequence[Receipt]) -> str:
+    full = [receipt for receipt in receipts if receipt.status is Status.FULL]
+    most = "" if len(receipts) == 1 else f"{len(receipts) - len(full)} of {len(receipts)} taken; "
+    return f"{most}{full[0].connector}: {full[0].error}"
 
 
 def _is_nameless_order(signal: Mapping[str, object]) -> bool:

@@ -30,7 +30,7 @@ BLOCK = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 RENDERED = {
-    "{{strategy.order.alert_message}}": "openLong",
+    "{{strategy.order.alert_message}}": '"action": "openLong", "percent": "10"',
     "{{strategy.order.id}}": "Long",
     "{{timenow}}": "2026-11-22T20:26:37Z",
     "{{strategy.order.comment}}": "breakout",
@@ -69,6 +69,7 @@ class Reader:
         self._folder = folder
         self.gateway = f"127.0.0.1:{free_port()}"
         self._redis = redis_url
+        self._endpoint = paper.webhook_url
         self._background: list[subprocess.Popen[bytes]] = []
         self._environment = {
             **os.environ,
@@ -86,6 +87,7 @@ class Reader:
         what, _, rest = block.what.partition(" ")
         text = block.text.replace("127.0.0.1:8080", self.gateway)
         text = text.replace("redis://127.0.0.1:6379/0", self._redis)
+        text = text.replace("http://127.0.0.1:8081/trading-signal/webhook", self._endpoint)
         if what == "file":
             (self._folder / rest).write_text(text)
         elif what == "background":

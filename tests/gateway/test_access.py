@@ -171,6 +171,12 @@ class TestRotation:
         return requests.get(f"{gateway.v1}/nothing", headers=headers, timeout=10).status_code
 
 
+def signed(
+    at: str, body: bytes, *, secret: str = HMAC, target: bytes = b"POST /v1/signals", name: str = ""
+) -> str:
+    return signature(secret, at, target, name, body)
+
+
 class TestSignatures:
     BODY = json.dumps(SIGNAL).encode()
 
@@ -191,7 +197,7 @@ class TestSignatures:
 
     def test_requests_must_be_signed(self, send: Callable[[str | None], int]) -> None:
         now = str(int(time.time()))
-        right = signature(HMAC, now, self.BODY)
+        right = signed(now, self.BODY)
         assert send(f"t={now},v1={right}") == 200
         for wrong in (
             None,
@@ -200,12 +206,15 @@ class TestSignatures:
             f"t={now},v1={right[:-1]}",
             f"t={now},v1={'0' * 64}",
             f"t={int(now) + 1},v1={right}",
-            f"t={now},v1={signature(HMAC, now, self.BODY + b' ')}",
-            f"t={now},v1={signature('other-secret-of-nobody', now, self.BODY)}",
+            f"t={now},v1={signed(now, self.BODY + b' ')}",
+            f"t={now},v1={signed(now, self.BODY, target=b'GET /v1/signals')}",
+            f"t={now},v1={signed(now, self.BODY, target=b'POST /v1/signals?max_age=600')}",
+            f"t={now},v1={signed(now, self.BODY, name='another-key')}",
+            f"t={now},v1={signed(now, self.BODY, secret='other-secret-of-nobody')}",
         ):
             assert send(wrong) == 401, wrong
         for at in (int(now) - 600, int(now) + 600):
-            assert send(f"t={at},v1={signature(HMAC, str(at), self.BODY)}") == 401
+            assert send(f"t={at},v1={signed(str(at), self.BODY)}") == 401
 
 
 class TestSources:

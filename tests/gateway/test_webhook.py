@@ -6,11 +6,13 @@ import json
 import re
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
+import redis
 import requests
 
 from tests.conftest import Workers
@@ -144,8 +146,15 @@ def test_a_lane_that_is_full(gateways: Gateways) -> None:
     signal = {**json.loads(ORDER), "clientOrderId": "1"}
     assert gateway.post(signal).status_code == 200
     answer = gateway.post({**signal, "clientOrderId": "2"})
-    assert answer.status_code == 429
+    assert answer.status_code == 503, "TradingView sends it again"
     assert "SIGNALS_LANE_LIMIT" in answer.text
+
+
+def test_alerts_of_a_moment_may_be_alike(gateway: Gateway, client: redis.Redis, prefix: str) -> None:
+    signal = {**json.loads(ORDER), "clientOrderId": None}
+    with ThreadPoolExecutor(10) as pool:
+        assert set(pool.map(lambda _: gateway.post(signal).status_code, range(20))) == {200}
+    assert client.hget(f"{prefix}totals", "admitted") == b"20"
 
 
 class TestSameText:

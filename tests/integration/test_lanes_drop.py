@@ -321,3 +321,45 @@ class TestKeyWindow:
         desk.settle(taken(desk))
         desk.until(desk.redis_ms() + 3)
         assert desk.keys("claim") == ["claim:key:4:acct:k1"]
+
+
+class TestTexts:
+    """What came without an id, from a sender who may not have had an answer."""
+
+    def known_since(self, desk: Desk, one: Admission, age_ms: int) -> None:
+        desk.client.zadd(f"{desk.prefix}text:4:acct:h", {one.id: desk.redis_ms() - age_ms})
+
+    def test_two_of_a_moment_are_two(self, desk: Desk) -> None:
+        assert desk.admit(signal(text="h"), signal(text="h")) == ["accepted"] * 2
+        assert desk.admit(signal(text="h")) == ["accepted"]
+
+    def test_what_comes_later_is_the_first_again(self, desk: Desk) -> None:
+        first = signal(text="h")
+        desk.admit(first)
+        self.known_since(desk, first, 5_000)
+        (again,) = desk.lanes.admit([signal(text="h")]).results
+        assert (again.status, again.first_id, again.state) == ("duplicate", first.id, "waiting")
+        assert desk.admit(signal("other", text="h"), signal(text="i")) == ["accepted"] * 2
+
+    def test_each_is_taken_for_one_until_it_is_released(self, desk: Desk) -> None:
+        both = [signal(text="h"), signal(text="h")]
+        desk.admit(*both)
+        for one in both:
+            self.known_since(desk, one, 5_000)
+        for one in both:
+            assert desk.admit(signal(text="h")) == ["duplicate"]
+            desk.lanes.release([one.id])
+        assert desk.admit(signal(text="h")) == ["accepted"]
+
+    @pytest.mark.parametrize("outcome", [Outcome.UNKNOWN, Outcome.ACCEPTED])
+    def test_it_is_forgotten_after_a_minute_however_the_signal_is(self, desk: Desk, outcome: Outcome) -> None:
+        first = signal(text="h")
+        desk.admit(first)
+        assert 0 < desk.client.pttl(f"{desk.prefix}text:4:acct:h") <= 60_000
+        head = desk.head()
+        assert head is not None
+        desk.settle(head, outcome)
+        self.known_since(desk, first, 5_000)
+        assert desk.admit(signal(text="h")) == ["duplicate"]
+        self.known_since(desk, first, 60_001)
+        assert desk.admit(signal(text="h")) == ["accepted"]

@@ -488,8 +488,8 @@ MUTANTS = [
         "an order without an id is not known by its text",
         1,
         "producers/gateway/webhook.py",
-        "by_text = given is None and _is_nameless_order(signal)",
-        "by_text = False",
+        "text = text_of(body) if given is None and _is_nameless_order(signal) else None",
+        "text = None",
         (f"{REDELIVERY}::test_the_answer_of_redis_is_lost",),
     ),
     Mutant(

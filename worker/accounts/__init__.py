@@ -14,9 +14,12 @@ LiveAccounts = Watched[Accounts]
 """``current()`` gives the accounts in force."""
 
 
-def follow_accounts(path: str | None) -> LiveAccounts | None:
-    """The accounts of a file and its later states; None without a file. Raises AccountsError."""
-    return None if path is None else Watched(path, read_accounts)
+def follow_accounts(path: str | None, *, in_background: bool = False) -> LiveAccounts | None:
+    """The accounts of a file and its later states; None without a file. Raises AccountsError.
+
+    ``in_background``: see ``Watched``.
+    """
+    return None if path is None else Watched(path, read_accounts, in_background=in_background)
 
 
 __all__ = [

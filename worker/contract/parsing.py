@@ -59,18 +59,20 @@ def parse_many(
     return [_attempt(item, rules) for item in items]
 
 
-def split(body: _Body) -> list[Mapping[str, object] | InvalidSignal]:
+def split(body: _Body, most: int | None = None) -> list[Mapping[str, object] | InvalidSignal]:
     """Cut a JSON array, JSON lines or a single object into objects, not looked at any further.
 
-    What is none is an `InvalidSignal` in its place.
+    What is none is an `InvalidSignal` in its place. At most ``most`` and one more are given: enough to see
+    that there are too many.
     """
+    end = None if most is None else most + 1
     raw = utf8(body)
     try:
         whole = decode(raw)
     except InvalidSignal as error:
         lines = [line for line in raw.splitlines() if line.strip()]
-        return [_read(line) for line in lines] if _are_signals(lines) else [error.with_traceback(None)]
-    return [_object(item) for item in (whole if isinstance(whole, list) else [whole])]
+        return [_read(line) for line in lines[:end]] if _are_signals(lines) else [error.with_traceback(None)]
+    return [_object(item) for item in (whole[:end] if isinstance(whole, list) else [whole])]
 
 
 def _are_signals(lines: list[bytes]) -> bool:

@@ -184,10 +184,11 @@ class Lanes:
         return DropAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
 
     def release(self, ids: Sequence[str]) -> None:
-        """Free the idempotency keys of these signals, however they are; their order ids stay claimed.
+        """Free the idempotency keys and forget the texts of these signals, however they are; their order ids
+        stay claimed.
 
-        For keys that are to be known only until the sender has its answer: what comes under the same key
-        afterwards is a new signal. Ids that are gone are passed over.
+        For what is to be known only until the sender has its answer: what comes with the same afterwards is
+        a new signal. Ids that are gone are passed over.
         """
         self._call(self._release, items=list(ids))
 
@@ -299,6 +300,7 @@ def _admission(item: Admission) -> dict[str, Any]:
         "order": item.order_id,
         "key": item.idempotency_key,
         "key_window": item.key_window_ms,
+        "text": item.text,
         "hold": item.hold_ms,
         "drops": item.drops,
         "target": item.target,

@@ -154,6 +154,29 @@ class TestBounds:
         asyncio.run(main())
         assert gate.admitted == ["in hand"]
 
+    @pytest.mark.parametrize("number", range(5))
+    def test_nothing_of_a_long_call_goes_out_after_its_first_part_did_not(
+        self, gate: Gate, sync: SignalProducer, number: int
+    ) -> None:
+        async def main() -> None:
+            async with AsyncSignalProducer(sync) as producer:
+                call = producer.send([signal(n) for n in range(1200)])
+                with pytest.raises(NotSent):
+                    await call
+
+        original = gate.admit
+
+        def fails_first(batch: Sequence[Admission], *, in_order: bool) -> AdmitAnswer:
+            answer = original(batch, in_order=in_order)
+            if len(gate.batches) == 1:
+                raise QueueUnreached("Redis does not answer: test")
+            return answer
+
+        gate.admit = fails_first  # type: ignore[method-assign]
+        asyncio.run(main())
+        assert len(gate.batches) == 1, "otherwise it would be false that nothing was sent"
+        gc.collect()
+
     def test_a_long_call_keeps_the_receipts_it_has(self, gate: Gate, sync: SignalProducer) -> None:
         async def main() -> Interrupted:
             async with AsyncSignalProducer(sync) as producer:

@@ -1,7 +1,7 @@
 -- Take a batch of signals in: claim their ids, store them, append each to its lane or the calendar.
 --
 -- arguments  items: {id, connector, action, class, delay, window, print, body,
---                    age?, order?, key?, key_window?, hold?, drops?, target?}; hold: of the
+--                    age?, order?, key?, key_window?, text?, hold?, drops?, target?}; hold: of the
 --                    delay, what only puts senders in order; most: signals that may wait per
 --                    connector (0: any number); in_order: whether that holds for exits too; keep, stream,
 --                    horizon, slot
@@ -11,7 +11,7 @@
 -- A caller who lost the reply asks again with the same ids and is told the same.
 
 local ACCEPTED = { status = 'accepted' }
-local REST = { 'state', 'seq', 'admitted', 'due', 'expires', 'window', 'key_window', 'held', 'order', 'key', 'print',
+local REST = { 'state', 'seq', 'admitted', 'due', 'expires', 'window', 'key_window', 'held', 'order', 'key', 'text', 'print',
   'drops', 'target', 'attempts' }  -- fields of a new record, besides those that each signal has as they came
 local CHUNK = 1000  -- keys that one command may name: Lua's stack holds no more than a few thousand
 
@@ -51,6 +51,23 @@ local function holder_of(item)
     local held = not unclaimed[claim] and call('GET', claim)
     if held then return held end
   end
+end
+
+-- The oldest signal with the same text whose sender may not have had its answer: then this is the same one,
+-- sent again. Nobody sends again within the first seconds, but two alerts of a moment can be alike.
+local TEXT_KNOWN, TEXT_NEW = 60000, 3000
+
+local function sent_before(item)
+  if not item.text then return nil end
+  local key = text_key(item.connector, item.text)
+  return call('ZRANGEBYSCORE', key, now - TEXT_KNOWN, now - TEXT_NEW, 'LIMIT', 0, 1)[1]
+end
+
+local function note_text(item)
+  if not item.text then return end
+  local key = text_key(item.connector, item.text)
+  call('ZADD', key, now, item.id)
+  call('PEXPIRE', key, TEXT_KNOWN)
 end
 
 local function refuse(item, held)
@@ -112,15 +129,18 @@ for i, item in ipairs(A.items) do
   if is_known(item.id) then
     items[i] = repeat_answer(item.id)
   else
-    local held = holder_of(item)
+    local held, before = holder_of(item), sent_before(item)
     if held then
       items[i] = refuse(item, held)
+    elseif before then
+      items[i] = refuse(item, before .. ' ' .. item.print)
     elseif is_full(item) then
       tally(TOTALS, 'full', 1)
       items[i] = { status = 'full' }
     else
       promote(item.connector)  -- what fell due before now goes first
       store(item, seq + i)
+      note_text(item)
       if item.state == 'delayed' then delay(item) else join(item) end
       tally(TOTALS, 'admitted', 1)
       items[i] = ACCEPTED

@@ -94,10 +94,14 @@ local function claim_key(kind, connector, name)
   return P .. 'claim:' .. kind .. ':' .. #connector .. ':' .. connector .. ':' .. name
 end
 
+local function text_key(connector, text)
+  return P .. 'text:' .. #connector .. ':' .. connector .. ':' .. text
+end
+
 local NUMBERS = { seq = true, admitted = true, due = true, expires = true, window = true, key_window = true,
   held = true, attempts = true, unknowns = true, taken = true }
 local FIELDS = { 'connector', 'action', 'class', 'state', 'seq', 'admitted', 'due', 'expires', 'window', 'key_window', 'held',
-  'order', 'key', 'print', 'drops', 'target', 'attempts', 'unknowns', 'token', 'taken', 'outcome', 'history' }
+  'order', 'key', 'text', 'print', 'drops', 'target', 'attempts', 'unknowns', 'token', 'taken', 'outcome', 'history' }
 
 -- What a record that somebody has spoilt is taken for: an entry that may be on its way, so that it is judged
 -- and not sent, and no script fails half-way through a batch of other people's signals.

@@ -1,11 +1,12 @@
--- Take the idempotency keys of signals away from them: the same key may be used again. Nothing else of them
--- changes.
+-- Take the idempotency keys of signals away from them, and forget their texts: the same may come again. Nothing
+-- else of them changes.
 --
--- arguments  items: ids; those of signals that are gone, or that hold no key, change nothing
+-- arguments  items: ids; those of signals that are gone, or that hold neither, change nothing
 -- items      none
 
 for _, id in ipairs(A.items) do
   local rec = read(id)
+  if rec and rec.text then call('ZREM', text_key(rec.connector, rec.text), id) end
   if rec and rec.key then
     local claim = claim_key('key', rec.connector, rec.key)
     local held = call('GET', claim)
