@@ -99,7 +99,7 @@ class Trio:
                 f'sentinel sentinel-pass "{self.SENTINEL_PASSWORD}"',
                 f"sentinel monitor {self.NAME} 127.0.0.1 {self.primary.port} 2",
                 f'sentinel auth-pass {self.NAME} "{self.PASSWORD}"',
-                f"sentinel down-after-milliseconds {self.NAME} 500",
+                f"sentinel down-after-milliseconds {self.NAME} 2000",
                 f"sentinel failover-timeout {self.NAME} 3000",
                 program="redis-sentinel",
                 password=self.SENTINEL_PASSWORD,
