@@ -61,7 +61,8 @@ def test_a_failover(workers: Workers, prefix: str, tmp_path: Path) -> None:
         sender.join(60)
         assert statuses == {"accepted": SIGNALS}
         assert at_failover < SIGNALS, "it was under load"
-        with trio.replica.client as client:  # not through sentinels: a busy machine makes them doubt for a moment
+        # Not through the sentinels: a busy machine makes them doubt for a moment.
+        with trio.replica.client as client:
             ledger = Ledger(client, prefix)
             ledger.idle(within=60)
             assert ledger.total("accepted") == SIGNALS
