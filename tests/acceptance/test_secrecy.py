@@ -94,7 +94,7 @@ def test_the_token_appears_nowhere(
             )
         worker.stop()
         spoken["log"] = worker.output()
-        eventually(lambda: "attempt" in spoken["log"], within=1, what="the log tells of attempts")
+        eventually(lambda: "attempt" in spoken["log"], within=5, what="the log tells of attempts")
         assert all(one.body["connectorToken"] == TOKEN for one in paper.receipts), "but the endpoint got it"
     # then
     assert all(spoken.values())

@@ -103,7 +103,7 @@ def test_why_an_order_is_unknown(paper: PaperServer, courier: Courier, mischief:
     began = time.monotonic()
     attempt = courier.post(BODY)
     assert (attempt.verdict, attempt.why) == (Verdict.UNKNOWN, why)
-    assert time.monotonic() - began < 2.0, "the deadline is total"
+    assert time.monotonic() - began < 6.0, "the deadline is total"
 
 
 @pytest.mark.parametrize(

@@ -768,7 +768,7 @@ def test_a_server_that_is_away_is_reported_in_time_and_in_one_line(prefix: str) 
     started = time.monotonic()
     with pytest.raises(QueueUnavailable) as caught:
         away.admit([signal()])
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 10
     assert "\n" not in str(caught.value)
 
 

@@ -168,7 +168,7 @@ def test_absurd_numbers_cost_no_time() -> None:
     for value in values:
         refusal(order(fixed=value))
 
-    assert time.perf_counter() - start < 1
+    assert time.perf_counter() - start < 10
 
 
 def test_a_number_survives_copies_with_its_text() -> None:
