@@ -1,6 +1,6 @@
 """An upgrade and its rollback rehearsed: an older build and this one side by side under load.
 
-The older build is TEST_OLD_BUILD, a commit or tag of this repository; if that is not set, the latest tag before
+The older build is TEST_OLD_BUILD, a commit or tag of this repository; without it the latest tag before
 this commit; without tags, what stood before the scripts of the queue changed last. A checkout without history
 has none: then this very build takes both parts, and a test says so by being skipped.
 """
