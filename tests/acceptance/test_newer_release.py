@@ -18,6 +18,7 @@ from worker.lanes import Lanes, queue
 from worker.paper import Mischief, PaperServer
 from worker.settings import Settings
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "kubernetes.md"
 SAID = "Redis holds signals of a newer release (format 2, this one knows 1): upgrade this one"
 
 
@@ -96,6 +97,7 @@ def test_older_ones_refuse_in_one_line_and_touch_nothing(
     for words in (("drop", str(known.id), "--by", "ann", "--yes"), ("pause", "--by", "ann")):
         done = command(settings, *words)
         assert (done.returncode, SAID in done.stderr, done.stderr.count("\n")) == (1, True, 1), done.stderr
+    assert f"\n{SAID}; nothing was touched\n" in PAGE.read_text("utf-8")
     looked = command(settings, "check", "--json")
     assert SAID in looked.stdout
     assert looked.returncode == 1
