@@ -8,7 +8,8 @@ ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE} AS build
 WORKDIR /src
 RUN ["python3", "-m", "venv", "/opt/venv"]
-ENV PATH=/opt/venv/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+# The date makes two builds the same: compiled files hold their sources' hashes instead of the time of the build.
+ENV PATH=/opt/venv/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 SOURCE_DATE_EPOCH=315532800
 COPY requirements/image.txt requirements/
 # A secret, for it may hold a password: no layer keeps it.
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \

@@ -7,6 +7,7 @@ By environment:
     BASE          the base image, if not the Dockerfile's: one with Python 3.11 or newer and its venv
     PIP_CONF      a pip.conf for the build: packages from a mirror
     IMAGE         an image to try that is built already
+    TWICE         if set: build it once more, from nothing, and see that it holds the same files
     SERVER_IMAGE  an image with valkey-server; default: ours, with the server of the tests mounted into it
 
 Prints what it sees, and ends with 1 at the first thing that is not so.
@@ -66,6 +67,13 @@ print(json.dumps({
     'packages': {one.name.lower().replace('_', '-'): one.version for one in packages},
     'pip_conf': pathlib.Path('/etc/pip.conf').exists(),
 }))
+"""
+FILES = """
+import hashlib, pathlib
+for folder in ('/opt/venv', '/app'):
+    for path in sorted(pathlib.Path(folder).rglob('*')):
+        if path.is_file():
+            print(hashlib.sha256(path.read_bytes()).hexdigest(), path)
 """
 FETCH = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1], timeout=30).read().decode())"
 
@@ -149,15 +157,27 @@ def eventually(look: Callable[[], Any], within: float, what: str) -> Any:
         time.sleep(0.3)
 
 
-def build(engine: Engine) -> None:
-    options = ["--tag", engine.image]
+def build(engine: Engine, image: str, *options: str) -> None:
+    options = ("--tag", image, *options)
     if base := os.environ.get("BASE"):
-        options += ["--build-arg", f"BASE={base}"]
+        options += ("--build-arg", f"BASE={base}")
     if conf := os.environ.get("PIP_CONF"):
-        options += ["--secret", f"id=pip.conf,src={conf}"]
+        options += ("--secret", f"id=pip.conf,src={conf}")
     began = time.monotonic()
     engine.call("build", *options, str(HOUSE))
     say(f"built in {time.monotonic() - began:.0f} s")
+
+
+def prove_sameness(engine: Engine) -> None:
+    """A second build holds what the first does."""
+    again = f"{engine.image}-again"
+    build(engine, again, "--no-cache")
+    first, second = (
+        engine.call("run", "--rm", image, "python3", "-c", FILES).splitlines()
+        for image in (engine.image, again)
+    )
+    engine.call("rmi", again)
+    see(first == second, f"and its {len(first):,} files are the same")
 
 
 def prove_contents(engine: Engine) -> None:
@@ -306,7 +326,9 @@ def main() -> None:
     print(f"{engine.image} by {shlex.join(shlex.split(os.environ.get('ENGINE', 'docker')))}:")
     try:
         if not given:
-            build(engine)
+            build(engine, engine.image)
+            if os.environ.get("TWICE"):
+                prove_sameness(engine)
         with engine.network():
             prove_contents(engine)
             prove_work(engine)
