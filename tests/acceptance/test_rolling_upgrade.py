@@ -58,7 +58,7 @@ def older_commit() -> str:
         return found
     if tag := git("describe", "--tags", "--abbrev=0", "HEAD^"):
         return git("rev-parse", f"{tag}^{{commit}}")
-    changed = git("log", "-1", "--format=%H", "--", SCRIPTS)
+    changed = git("log", "--first-parent", "-1", "--format=%H", "--", SCRIPTS)
     return git("rev-parse", "--verify", "--quiet", f"{changed}^") if changed else ""
 
 
