@@ -33,6 +33,11 @@
 {{- if has (get .Values.valkey.config "maxmemory" | toString) (list "" "0" "<nil>") -}}
 {{- fail "valkey.config.maxmemory: must be set, well below the memory limit, or a full server is killed again and again instead of refusing signals" -}}
 {{- end -}}
+{{- $most := include "signal-dispatch.bytes" (get .Values.valkey.config "maxmemory" | toJson | trimAll "\"") | float64 -}}
+{{- $limit := (.Values.valkey.resources.limits | default dict).memory | default "" | toString -}}
+{{- if and $limit (ge $most (include "signal-dispatch.bytes" $limit | float64)) -}}
+{{- fail (printf "valkey.config.maxmemory: %s must be below valkey.resources.limits.memory = %s, or a full server is killed again and again instead of refusing signals" (get .Values.valkey.config "maxmemory" | toJson | trimAll "\"") $limit) -}}
+{{- end -}}
 {{- range list "aclfile" "bind" "user" "requirepass" "port" "dir" "cluster-enabled" "include" -}}
 {{- if hasKey $.Values.valkey.config . -}}
 {{- fail (printf "valkey.config.%s: is the chart's own; use redis.existingSecret with a server of yours" .) -}}

@@ -61,6 +61,9 @@ GATEWAY: dict[str, Any] = {**REDIS, "gateway": {"enabled": True, "pathSecret": {
         (merged(REDIS, {"settings": {"endpointUrl": "https://api.example:8443/x"}}), "must hold 8443"),
         (merged(REDIS, {"settings": {"endpointUrl": "http://api.example/x"}}), "must hold 80,"),
         (merged(BUNDLED, {"valkey": {"config": {"maxmemory": 0}}}), "valkey.config.maxmemory: must be set"),
+        (merged(BUNDLED, {"valkey": {"config": {"maxmemory": "2gb"}}}), "must be below"),
+        (merged(BUNDLED, {"valkey": {"config": {"maxmemory": 2147483648}}}), "must be below"),
+        (merged(BUNDLED, {"valkey": {"resources": {"limits": {"memory": "900Mi"}}}}), "1gb must be below"),
         (
             merged(BUNDLED, {"valkey": {"config": {"maxmemory": None}}}),
             "valkey.config.maxmemory: must be set",
@@ -98,6 +101,9 @@ def test_dangerous_values(values: dict[str, Any], said: str) -> None:
 def test_limits_themselves_are_taken() -> None:
     Release(merged(REDIS, {"settings": {"deadline": 10, "lease": 15, "stopTimeout": 10.5}}))
     Release(merged(REDIS, {"worker": {"terminationGracePeriodSeconds": 30}}))
+    Release(merged(BUNDLED, {"valkey": {"config": {"maxmemory": "2047mb"}}}))
+    without = {"config": {"maxmemory": "8gb"}, "resources": {"limits": {"memory": None}}}
+    Release(merged(BUNDLED, {"valkey": without}))
 
 
 @pytest.mark.parametrize(
