@@ -182,3 +182,12 @@ def test_nothing_is_asked_for_when_all_is_done(desk: Desk) -> None:
     desk.resume()
     for query in (*keda_queries(), *adapter_queries()):
         eventually(lambda query=query: desk.prometheus.number(query) == 0, within=60, what=f"0: {query}")
+
+
+def test_in_an_outage_of_redis_the_number_stays(desk: Desk) -> None:
+    """KEDA would take an empty answer for 0, but is told not to; an HPA does not anyway."""
+    desk.server.stop()
+    for query in (*keda_queries(), *adapter_queries()):
+        eventually(lambda query=query: desk.prometheus.series(query) == [], within=30, what=f"none: {query}")
+    triggers = KEDA.get("ScaledObject", "worker")["spec"]["triggers"]
+    assert {trigger["metadata"]["ignoreNullValues"] for trigger in triggers} == {"false"}
