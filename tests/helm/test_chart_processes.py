@@ -57,7 +57,7 @@ class Node:
             for one in self.release.all("Service")
         }
         self._metrics = free_port()
-        self.running: dict[str, Process] = {}
+        self.running: list[Process] = []
         self._make_folders()
 
     def address(self, component: str) -> str:
@@ -69,7 +69,7 @@ class Node:
         process = Process(
             self.command(component), self._folder / f"{component}.log", self.environment(component)
         )
-        self.running[component] = process
+        self.running.append(process)
         return process
 
     def command(self, component: str) -> list[str]:
@@ -116,7 +116,7 @@ class Node:
         return fetch(f"http://{place}{endpoint['path']}")
 
     def stop(self) -> None:
-        for process in reversed(self.running.values()):
+        for process in reversed(self.running):
             process.stop()
 
     def _port(self, component: str) -> str:
@@ -243,7 +243,8 @@ def test_a_restart_of_the_bundled_server_keeps_what_waits_and_what_is_known(node
     sent = call("signal-producer", "send", *words, "--delay-seconds", "5", "--output", "json")
     with client(node, "admin") as admin:
         assert admin.config_get("appendonly") == {"appendonly": "yes"}
-    node.running["valkey"].stop()
+    (server,) = [process for process in node.running if process.log.name == "valkey.log"]
+    server.stop()
     node.run("valkey")
     eventually(lambda: node.execute("valkey", "readinessProbe") == 0, within=20, what="it is back")
     again = call("signal-producer", "send", *words, "--delay-seconds", "5", "--output", "json")
