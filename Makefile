@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-LOCK := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	--no-header --no-annotate pyproject.toml requirements/build.in
+PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-header --no-annotate
+LOCK := $(PIN) pyproject.toml requirements/build.in
 SOURCES := worker producers demo tests benchmarks chaos monitoring compose
 
 CHAOS_SECONDS ?= 20
@@ -12,7 +13,7 @@ CHAOS_SEED ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run chaos test test-unit test-mutation lint format docs docs-check lock dev clean \
-	chart-audit compose-secrets bench bench-quick bench-gateway bench-load
+	chart-audit image-proof compose-secrets bench bench-quick bench-gateway bench-load
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -62,6 +63,9 @@ docs-check: dev  ## Fail if any of it is stale
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python -m monitoring --check
 
+image-proof: dev  ## Build the image with Docker or Podman and see it work; ENGINE=podman BASE=… PIP_CONF=…
+	@$(BIN)/python -m tests.image.prove
+
 chart-audit: dev  ## Look for unsafe manifests with checkov, in an environment of its own
 	$(BIN)/python -m tests.helm.write .run/chart
 	@[ -x .run/checkov/bin/checkov ] || { $(PYTHON) -m venv .run/checkov && .run/checkov/bin/pip install --quiet checkov; }
@@ -72,6 +76,7 @@ lock: dev  ## Pin and hash the dependencies again
 	$(LOCK) -o requirements/runtime.txt
 	$(LOCK) --extra demo --extra gateway -o requirements/demo.txt
 	$(LOCK) --extra encryption --extra gateway -o requirements/image.txt
+	$(PIN) requirements/sbom.in -o requirements/sbom.txt
 	$(LOCK) --all-extras --group dev -o requirements/dev.txt
 	$(LOCK) --extra demo --group bench --constraint requirements/dev.txt -o requirements/bench.txt
 

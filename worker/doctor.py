@@ -20,8 +20,10 @@ from redis.exceptions import NoPermissionError, RedisError
 
 from worker import diagnosis
 from worker.accounts import AccountsError, read_accounts
-from worker.errors import QueueUnusable, SettingsError, SignalsError
+from worker.errors import LedgerNewer, QueueUnusable, SettingsError, SignalsError
 from worker.lanes import Durability
+from worker.lanes.foreign import number
+from worker.lanes.keys import FORMAT
 from worker.lanes.redis import connect, is_passing, masked, translated
 from worker.settings import LIVE_ENDPOINT, Settings
 from worker.vault import open_vault
@@ -52,7 +54,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     yield from _examine_vault(settings)
     try:
         yield from _examine_server(settings)
-    except SettingsError as error:
+    except (SettingsError, LedgerNewer) as error:
         yield Finding("bad", "redis", str(error))
     except Exception as error:  # noqa: BLE001 - whatever speaks there or not, this is the place to say so
         yield Finding("bad", "redis", f"{masked(settings.redis_url)}: {diagnosis.of_redis(error)}")
@@ -68,7 +70,10 @@ def require_safe_server(client: redis.Redis, settings: Settings) -> None:
         with translated():
             findings = list(_examine_info(client.info()))
             _require_scripts(client)
+            _require_format(client, settings.prefix)
             promise = _examine_promise(client.pipeline(transaction=False), settings.required_durability())
+    except LedgerNewer:
+        raise
     except SignalsError as error:
         raise type(error)(f"{masked(settings.redis_url)}: {diagnosis.of_redis(error)}") from error
     for finding in (*findings, promise):
@@ -87,6 +92,13 @@ def _require_scripts(client: redis.Redis) -> None:
             raise
 
 
+def _require_format(client: redis.Redis, prefix: str) -> None:
+    """Raise LedgerNewer if a newer release writes there; RedisError."""
+    found = number(client.get(f"{prefix}format")) or FORMAT
+    if found > FORMAT:
+        raise LedgerNewer(found, FORMAT)
+
+
 def _examine_server(settings: Settings) -> Iterator[Finding]:
     client = connect(settings.redis_url, timeout=settings.redis_timeout)
     with translated():
@@ -101,6 +113,7 @@ def _examine_server(settings: Settings) -> Iterator[Finding]:
     pipeline = client.pipeline(transaction=False)
     pipeline.eval("return redis.call('SET', KEYS[1], 1, 'PX', 1)", 1, f"{settings.prefix}check")
     with translated():
+        _require_format(client, settings.prefix)
         promise = _examine_promise(pipeline, settings.required_durability())
     yield Finding("ok", "scripts", f"may be run, and may write keys {settings.prefix}…")
     # Who asks wants to know what would stop the work now.

@@ -7,6 +7,7 @@
     ├── QueueUnavailable    Redis did not answer in time; the call may be repeated
     │   └── QueueUnreached      … and never got the call: it certainly had no effect
     └── QueueUnusable       Redis answers but must not be used (evicts keys, wrong version)
+        └── LedgerNewer         … because a newer release writes to it
 
 No text of these errors ever contains a connector token or a Redis password.
 """
@@ -40,3 +41,14 @@ class QueueUnreached(QueueUnavailable):
 
 class QueueUnusable(SignalsError):
     """Redis answers, but using it would risk losing or doubling orders."""
+
+
+class LedgerNewer(QueueUnusable):
+    """A newer release writes to this Redis what this one cannot read; nothing was touched."""
+
+    def __init__(self, found: int, known: int) -> None:
+        """Versions of the format: the one that Redis holds, and the newest that this release knows."""
+        super().__init__(
+            f"Redis holds signals of a newer release (format {found}, this one knows {known}):"
+            " upgrade this one; nothing was touched"
+        )

@@ -6,6 +6,7 @@ Celery starts steps in order of what they require and stops them in reverse; con
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
 from typing import Any
@@ -15,7 +16,7 @@ from celery import Celery, bootsteps
 from worker import crash
 from worker.belfry import Belfry
 from worker.dispatch import Dispatcher
-from worker.errors import SignalsError
+from worker.errors import LedgerNewer, SignalsError
 from worker.wake import Waker
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,11 @@ class Sweeper:
         while not self._stopping.wait(self._interval):
             try:
                 self._waker.sweep(self._interval)
+            except LedgerNewer as error:
+                # What is in flight is ended, and lanes are given back; others do the rest.
+                log.error("stopping: too old for this Redis", extra={"error": str(error)})  # noqa: TRY400
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
             except SignalsError as error:
                 log.warning("sweep failed, the next one follows", extra={"error": str(error)})
             except Exception:

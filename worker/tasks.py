@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from celery import Celery
 
-from worker.errors import QueueUnavailable
+from worker.errors import QueueUnavailable, QueueUnusable
 from worker.rings import DRAIN, WAKE, leave_no_files
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ def register(app: Celery, *, drain: Callable[[Sequence[str]], None], wake: Calla
     def on_countdown(slot_ms: int) -> None:
         try:
             wake(slot_ms)
-        except QueueUnavailable as error:
+        except (QueueUnavailable, QueueUnusable) as error:
             log.warning("wake-up missed, the sweep will repeat it", extra={"error": str(error)})
 
     leave_no_files()

@@ -87,6 +87,12 @@ imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- include "signal-dispatch.setting" . | float64 | ceil | int -}}
 {{- end -}}
 
+{{/* Bytes of `2gb` (Valkey) or `2Gi` (Kubernetes); near enough for a comparison. Argument: the text. */}}
+{{- define "signal-dispatch.bytes" -}}
+{{- $unit := regexFind "[a-zA-Z]" . | lower -}}
+{{- mulf (regexFind "^[0-9.]+" .) (get (dict "k" 1024 "m" 1048576 "g" 1073741824 "t" 1099511627776) $unit | default 1) -}}
+{{- end -}}
+
 {{- define "signal-dispatch.workerGrace" -}}
 {{- .Values.worker.terminationGracePeriodSeconds | default (add (include "signal-dispatch.seconds" (list . "stopTimeout")) 10) -}}
 {{- end -}}

@@ -12,6 +12,9 @@
 {{- if .Values.redis.existingSecret }}{{ $given = append $given "redis.existingSecret" }}{{ end -}}
 {{- if .Values.redis.url }}{{ $given = append $given "redis.url" }}{{ end -}}
 {{- if .Values.valkey.enabled }}{{ $given = append $given "valkey.enabled" }}{{ end -}}
+{{- if and .Values.redis.url (not (regexMatch "^(redis|rediss|sentinel|sentinels)://" .Values.redis.url)) -}}
+{{- fail "redis.url: must begin with redis://, rediss://, sentinel:// or sentinels://" -}}
+{{- end -}}
 {{- if not $given -}}
 {{- fail "redis: name your Redis in redis.existingSecret, or run one with valkey.enabled=true" -}}
 {{- else if gt (len $given) 1 -}}
@@ -27,10 +30,21 @@
 {{- if not (has (get .Values.valkey.config "appendonly" | toString) (list "yes" "true")) -}}
 {{- fail "valkey.config.appendonly: must be \"yes\", or a restart would lose signals, and forget ids" -}}
 {{- end -}}
-{{- range list "aclfile" "user" "requirepass" "port" "dir" "cluster-enabled" "include" -}}
+{{- if has (get .Values.valkey.config "maxmemory" | toString) (list "" "0" "<nil>") -}}
+{{- fail "valkey.config.maxmemory: must be set, well below the memory limit, or a full server is killed again and again instead of refusing signals" -}}
+{{- end -}}
+{{- $most := include "signal-dispatch.bytes" (get .Values.valkey.config "maxmemory" | toJson | trimAll "\"") | float64 -}}
+{{- $limit := (.Values.valkey.resources.limits | default dict).memory | default "" | toString -}}
+{{- if and $limit (ge $most (include "signal-dispatch.bytes" $limit | float64)) -}}
+{{- fail (printf "valkey.config.maxmemory: %s must be below valkey.resources.limits.memory = %s, or a full server is killed again and again instead of refusing signals" (get .Values.valkey.config "maxmemory" | toJson | trimAll "\"") $limit) -}}
+{{- end -}}
+{{- range list "aclfile" "bind" "user" "requirepass" "port" "dir" "cluster-enabled" "include" -}}
 {{- if hasKey $.Values.valkey.config . -}}
 {{- fail (printf "valkey.config.%s: is the chart's own; use redis.existingSecret with a server of yours" .) -}}
 {{- end -}}
+{{- end -}}
+{{- if and (eq (include "signal-dispatch.setting" (list . "durability")) "\"fsync\"") (has (get .Values.valkey.config "appendfsync" | toString) (list "no" "false")) -}}
+{{- fail "settings.durability: fsync needs valkey.config.appendfsync always or everysec: nothing would be accepted" -}}
 {{- end -}}
 {{- if eq (include "signal-dispatch.setting" (list . "durability")) "\"replicas\"" -}}
 {{- fail "settings.durability: replicas is impossible with valkey.enabled, which has none: nothing would be accepted; use fsync" -}}
@@ -56,6 +70,17 @@
 {{- define "signal-dispatch.validateEndpoint" -}}
 {{- if and .Values.paper.enabled (hasKey .Values.settings "endpointUrl") -}}
 {{- fail (printf "paper.enabled: workers would post to %s, not to the paper endpoint; remove settings.endpointUrl, or paper.enabled" .Values.settings.endpointUrl) -}}
+{{- end -}}
+{{- if not .Values.paper.enabled -}}
+{{- $url := urlParse (include "signal-dispatch.endpoint" .) -}}
+{{- if not (and (has $url.scheme (list "http" "https")) $url.host) -}}
+{{- fail "settings.endpointUrl: must begin with https:// (or http://) and name a host" -}}
+{{- end -}}
+{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (eq $url.scheme "https" | ternary "443" "80") | int -}}
+{{- $open := list -}}{{ range .Values.networkPolicy.endpoint.ports }}{{ $open = append $open (int .) }}{{ end -}}
+{{- if and .Values.networkPolicy.enabled (not (has $port $open)) -}}
+{{- fail (printf "networkPolicy.endpoint.ports: must hold %d, the port of settings.endpointUrl, or no order goes out" $port) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -83,6 +108,13 @@
 {{- end -}}
 
 {{- define "signal-dispatch.validateOthers" -}}
+{{- range $name := list "worker" "gateway" -}}
+{{- range (get $.Values $name).extraEnv -}}
+{{- if hasPrefix "SIGNALS_" .name -}}
+{{- fail (printf "%s.extraEnv: %s is a setting, and nothing would be checked of it; use settings.%s, or the value of its own" $name .name (trimPrefix "SIGNALS_" .name | lower | camelcase | untitle)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- range $name := list "accounts" "apiKeys" -}}
 {{- $one := get $.Values $name -}}
 {{- if and $one.existingSecret $one.data -}}
@@ -96,6 +128,13 @@
 {{- fail "monitoring: podMonitor and serviceMonitor together would count everything twice; keep one" -}}
 {{- end -}}
 {{- $scaling := .Values.worker.autoscaling -}}
+{{- if and (ne $scaling.kind "none") (eq (int .Values.worker.replicas) 0) -}}
+{{- fail "worker.replicas: 0 stops no worker while worker.autoscaling.kind decides on the number; set that to none too" -}}
+{{- end -}}
+{{- $gateways := .Values.gateway.autoscaling -}}
+{{- if and $gateways.enabled (gt (int $gateways.minReplicas) (int $gateways.maxReplicas)) -}}
+{{- fail "gateway.autoscaling.minReplicas: must not exceed maxReplicas" -}}
+{{- end -}}
 {{- if and (ne $scaling.kind "none") (gt (int $scaling.minReplicas) (int $scaling.maxReplicas)) -}}
 {{- fail "worker.autoscaling.minReplicas: must not exceed maxReplicas" -}}
 {{- end -}}

@@ -94,6 +94,36 @@ def test_what_is_no_fault_of_the_worker_does_not_end_it(
         assert fetch(f"{address}/livez") == (200, "ok\n")
 
 
+def test_an_outage_of_redis_restarts_no_worker_and_costs_no_answer(
+    workers: Workers, tmp_path: Path, prefix: str
+) -> None:
+    with (
+        Server(tmp_path / "server") as server,
+        PaperServer(mischief=Mischief.from_text("latency:min=0.3,max=0.3")) as paper,
+    ):
+        # given: POSTs in flight, and more behind
+        settings = Settings(redis_url=server.url, prefix=prefix)
+        process = workers.start(paper.webhook_url, redis_url=server.url, **SETTINGS)
+        (address,) = workers.addresses
+        with SignalProducer(settings=settings) as producer:
+            producer.send([order(number % 8) for number in range(40)])
+        paper.wait_for_receipts(8, timeout=10)
+        # when: the server is gone for twice what /livez allows for
+        server.stop()
+        seen = watch(address, BOUND * 2)
+        # then
+        assert {status for status, _ in seen} == {200}
+        assert fetch(f"{address}/readyz")[0] == 503
+        assert process.exit_code is None
+        # and: the answers that it held are written down, and the rest is posted once
+        server.start()
+        with connect(server.url) as client:
+            ledger = Ledger(client, prefix)
+            ledger.idle()
+            assert (ledger.total("accepted"), len(paper.receipts)) == (40, 40)
+        eventually(lambda: fetch(f"{address}/readyz") == (200, "ok\n"), within=10, what="ready again")
+
+
 def watch(address: str, seconds: float) -> set[tuple[int, str]]:
     """All that /livez says in this time."""
     seen: set[tuple[int, str]] = set()

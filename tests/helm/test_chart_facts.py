@@ -89,10 +89,10 @@ def test_probes_ask_the_health_server() -> None:
     assert worker["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
 
 
-def test_workers_are_not_killed_in_an_outage_of_redis() -> None:
-    """They hold answers of the endpoint that are not written down yet."""
+def test_a_wedged_worker_is_restarted_in_minutes_and_not_for_one_slow_answer() -> None:
+    """An outage of Redis is none of its faults: tests/acceptance/test_probes.py sees that /livez goes on."""
     probe = Release(REDIS).container("worker")["livenessProbe"]
-    assert probe["periodSeconds"] * probe["failureThreshold"] >= 600
+    assert 30 <= probe["periodSeconds"] * probe["failureThreshold"] <= 120
 
 
 def test_new_settings_restart_workers_and_new_secrets_do_not() -> None:

@@ -225,6 +225,38 @@ def test_helm_test_sees_a_signal_through(node: Node) -> None:
     assert "outcome: accepted" in run.stdout
 
 
+def test_a_restart_of_the_bundled_server_keeps_what_waits_and_what_is_known(node: Node) -> None:
+    words = ["--connector", "gamma", "--token", TOKEN, "--action", "closeLong", "--client-order-id", "kept"]
+
+    def call(*command: str) -> dict[str, str]:
+        program = str(Path(sys.executable).parent / command[0])
+        done = subprocess.run(
+            [program, *command[1:]],
+            env=node.environment("worker"),
+            capture_output=True,
+            check=False,
+            text=True,
+        )
+        assert done.stdout, done.stderr
+        return dict(json.loads(done.stdout.splitlines()[0]))
+
+    sent = call("signal-producer", "send", *words, "--delay-seconds", "5", "--output", "json")
+    with client(node, "admin") as admin:
+        assert admin.config_get("appendonly") == {"appendonly": "yes"}
+    (server,) = [process for process in node.running if process.log.name == "valkey.log"]
+    server.stop()
+    node.run("valkey")
+    eventually(lambda: node.execute("valkey", "readinessProbe") == 0, within=20, what="it is back")
+    again = call("signal-producer", "send", *words, "--delay-seconds", "5", "--output", "json")
+    assert (again["status"], again["first_id"]) == ("duplicate", sent["id"])
+    eventually(
+        lambda: call("signal-worker", "show", sent["id"], "--json").get("outcome") == "accepted",
+        within=60,
+        what="it is posted after all",
+        pause=0.5,
+    )
+
+
 def test_the_gateway_takes_a_signal_by_its_user_of_redis(node: Node) -> None:
     node.run("gateway")
     eventually(

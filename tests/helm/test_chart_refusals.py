@@ -53,6 +53,43 @@ GATEWAY: dict[str, Any] = {**REDIS, "gateway": {"enabled": True, "pathSecret": {
             ),
             "count everything twice",
         ),
+        (
+            merged(REDIS, {"redis": {"existingSecret": "", "url": "http://u:secret@redis"}}),
+            "redis.url: must begin",
+        ),
+        (merged(REDIS, {"settings": {"endpointUrl": "api.example/x"}}), "must begin with https://"),
+        (merged(REDIS, {"settings": {"endpointUrl": "https://api.example:8443/x"}}), "must hold 8443"),
+        (merged(REDIS, {"settings": {"endpointUrl": "http://api.example/x"}}), "must hold 80,"),
+        (merged(BUNDLED, {"valkey": {"config": {"maxmemory": 0}}}), "valkey.config.maxmemory: must be set"),
+        (merged(BUNDLED, {"valkey": {"config": {"maxmemory": "2gb"}}}), "must be below"),
+        (merged(BUNDLED, {"valkey": {"config": {"maxmemory": 2147483648}}}), "must be below"),
+        (merged(BUNDLED, {"valkey": {"resources": {"limits": {"memory": "900Mi"}}}}), "1gb must be below"),
+        (
+            merged(BUNDLED, {"valkey": {"config": {"maxmemory": None}}}),
+            "valkey.config.maxmemory: must be set",
+        ),
+        (
+            merged(
+                BUNDLED, {"settings": {"durability": "fsync"}, "valkey": {"config": {"appendfsync": "no"}}}
+            ),
+            "fsync needs valkey.config.appendfsync",
+        ),
+        (
+            merged(REDIS, {"worker": {"extraEnv": [{"name": "SIGNALS_STOP_TIMEOUT", "value": "300"}]}}),
+            "use settings.stopTimeout",
+        ),
+        (
+            merged(GATEWAY, {"gateway": {"extraEnv": [{"name": "SIGNALS_REDIS_URL", "value": "x"}]}}),
+            "gateway.extraEnv: SIGNALS_REDIS_URL is a setting",
+        ),
+        (
+            merged(REDIS, {"worker": {"replicas": 0, "autoscaling": {"kind": "hpa"}}}),
+            "worker.replicas: 0 stops no worker",
+        ),
+        (
+            merged(GATEWAY, {"gateway": {"autoscaling": {"enabled": True, "minReplicas": 11}}}),
+            "gateway.autoscaling.minReplicas: must not exceed",
+        ),
         (merged(REDIS, {"worker": {"autoscaling": {"kind": "keda"}}}), "must be the address of Prometheus"),
         (merged(REDIS, {"worker": {"autoscaling": {"kind": "hpa", "minReplicas": 11}}}), "must not exceed"),
     ],
@@ -64,6 +101,9 @@ def test_dangerous_values(values: dict[str, Any], said: str) -> None:
 def test_limits_themselves_are_taken() -> None:
     Release(merged(REDIS, {"settings": {"deadline": 10, "lease": 15, "stopTimeout": 10.5}}))
     Release(merged(REDIS, {"worker": {"terminationGracePeriodSeconds": 30}}))
+    Release(merged(BUNDLED, {"valkey": {"config": {"maxmemory": "2047mb"}}}))
+    without = {"config": {"maxmemory": "8gb"}, "resources": {"limits": {"memory": None}}}
+    Release(merged(BUNDLED, {"valkey": without}))
 
 
 @pytest.mark.parametrize(
@@ -86,6 +126,19 @@ def test_limits_themselves_are_taken() -> None:
         ({"gateway": {"pathSecret": {"value": "short"}}}, "/gateway/pathSecret/value"),
         ({"valkey": {"persistence": {"enable": True}}}, "enable"),
         ({"networkPolicy": {"endpoint": {"port": [443]}}}, "port"),
+        ({"networkPolicy": {"metricsFrom": ["monitoring"]}}, "/networkPolicy/metricsFrom/0"),
+        ({"worker": {"extraEnv": ["A=b"]}}, "/worker/extraEnv/0"),
+        ({"worker": {"extraVolumes": [{"emptyDir": {}}]}}, "/worker/extraVolumes/0"),
+        ({"worker": {"resources": {"request": {"cpu": 1}}}}, "request"),
+        ({"worker": {"podAnnotations": {"restarted": 1}}}, "/worker/podAnnotations/restarted"),
+        ({"worker": {"podLabels": {"app.kubernetes.io/component": "x"}}}, "app.kubernetes.io/component"),
+        ({"worker": {"podDisruptionBudget": {"maxUnavailable": "half"}}}, "maxUnavailable"),
+        ({"worker": {"autoscaling": {"keda": {"serverAddress": "prometheus:9090"}}}}, "serverAddress"),
+        ({"worker": None}, "worker"),
+        ({"settings": None}, "settings"),
+        ({"imagePullSecrets": ["registry"]}, "/imagePullSecrets/0"),
+        ({"fullnameOverride": "Desk_A"}, "/fullnameOverride"),
+        ({"extraObjects": ["kind: ConfigMap"]}, "/extraObjects/0"),
     ],
 )
 def test_typos_and_wrong_types(values: dict[str, Any], at: str) -> None:
@@ -97,3 +150,4 @@ def test_typos_and_wrong_types(values: dict[str, Any], at: str) -> None:
 def test_no_secret_in_a_refusal() -> None:
     values = merged(FEATURES["accounts-inline"], {"redis": {"existingSecret": "other"}})
     assert "00000000-0000-4000" not in refusal(values)
+    assert "hunter2" not in refusal({"redis": {"url": "http://user:hunter2@redis"}})

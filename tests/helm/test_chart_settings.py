@@ -16,10 +16,11 @@ from worker.settings import PREFIX, Settings, load_settings
 OURS = [
     pytest.param(values, component, id=f"{name}-{component}")
     for name, values in FEATURES.items()
-    for component in ("worker", "gateway", "test")
+    for component in ("worker", "gateway", "test", "toolbox")
     if component == "worker"
     or (component == "gateway" and values.get("gateway", {}).get("enabled"))
     or (component == "test" and values.get("paper", {}).get("enabled"))
+    or (component == "toolbox" and values.get("toolbox", {}).get("enabled"))
 ]
 
 

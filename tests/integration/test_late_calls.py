@@ -71,7 +71,8 @@ def test_a_server_whose_clock_was_set_is_understood_again_at_once(
         script = Script(client, hearing, desk.prefix, "wake")
         hearing.note(steady(), desk.redis_ms() - hours * 3_600_000)
         answer = script(
-            {"limit": 10, "horizon": 0, "slot": 50, "keep": 0, "stream": 10}, Persistence(patience=5)
+            {"format": 1, "limit": 10, "horizon": 0, "slot": 50, "keep": 0, "stream": 10},
+            Persistence(patience=5),
         )
     assert "late" not in answer
 

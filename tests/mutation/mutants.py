@@ -70,6 +70,22 @@ MUTANTS = [
         (f"{LANES}::TestCheckout::test_heads_come_in_order_and_one_at_a_time",),
     ),
     Mutant(
+        "an older release takes what a newer one wrote for its own",
+        1,
+        "worker/lanes/queue.py",
+        '"format": FORMAT,',
+        '"format": 9,',
+        ("tests/acceptance/test_newer_release.py::test_older_ones_refuse_in_one_line_and_touch_nothing",),
+    ),
+    Mutant(
+        "a worker that is too old stays and takes rings away",
+        2,
+        "worker/steps.py",
+        "os.kill(os.getpid(), signal.SIGTERM)",
+        "os.getpid()",
+        ("tests/acceptance/test_newer_release.py::test_an_older_worker_ends_what_it_has_begun_and_goes",),
+    ),
+    Mutant(
         "an orphan is taken for a fresh head",
         1,
         f"{LUA}/lanes.lua",

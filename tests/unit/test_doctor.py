@@ -35,6 +35,9 @@ class Info:
     def eval(self, script: str, keys: int) -> int:
         return 1
 
+    def get(self, name: str) -> bytes | None:
+        return None
+
     def pipeline(self, transaction: bool) -> Any:
         return self
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+FORMAT = 1
+"""Version of what the keys hold. A release that changes it can read the one before; who knows only older ones
+than Redis holds touches nothing. Raise it if an older release would misread what this one writes."""
 RING_QUEUE = "rings"
 """Celery queue of ``signals.drain``: lanes that have work."""
 WAKE_QUEUE = "wakes"

@@ -10,7 +10,7 @@ import redis
 
 from worker.lanes.durability import MEMORY, Durability
 from worker.lanes.hearing import Hearing
-from worker.lanes.keys import RING_QUEUE
+from worker.lanes.keys import FORMAT, RING_QUEUE
 from worker.lanes.redis import Persistence
 from worker.lanes.scripts import Observe, Script
 from worker.records import (
@@ -86,6 +86,7 @@ class Lanes:
         self._rate_of = rate_of
         self._worker = worker
         self._base = {
+            "format": FORMAT,
             "lease": self._timing.lease_ms,
             "horizon": self._timing.horizon_ms,
             "slot": self._timing.slot_ms,
@@ -143,7 +144,7 @@ class Lanes:
             for item in batch
         ]
         brakes = self._brakes_of([item.head.lane for item in batch if item.more])
-        reply = self._call(self._settle, durability=self._durability, items=items, brakes=brakes)
+        reply = self._call(self._settle, durability=self._durability, items=items, brakes=brakes, ends=True)
         if reply["durable"]:
             results = tuple(
                 (item["status"], _head(item["next"]) if "next" in item else None) for item in reply["items"]
@@ -153,7 +154,12 @@ class Lanes:
         self._hand_back([_head(item["next"]) for item in reply["items"] if "next" in item])
         final = [{**item, "more": False} for item in items]
         again = self._call(
-            self._settle, durability=self._durability, insist=True, items=final, brakes=self._brakes
+            self._settle,
+            durability=self._durability,
+            insist=True,
+            items=final,
+            brakes=self._brakes,
+            ends=True,
         )
         known = {item["id"] for item in reply["ended"]}
         again["ended"] = reply["ended"] + [item for item in again["ended"] if item["id"] not in known]
@@ -265,7 +271,9 @@ class Lanes:
             }
             for item in batch
         ]
-        reply = self._call(self._defer, durability=durability, insist=True, items=items, brakes=self._brakes)
+        reply = self._call(
+            self._defer, durability=durability, insist=True, items=items, brakes=self._brakes, ends=True
+        )
         return DeferAnswer(**_common(reply), results=tuple(item["status"] for item in reply["items"]))
 
     def _hand_back(self, heads: Sequence[Head]) -> None:

@@ -12,6 +12,7 @@ import redis
 from redis.exceptions import NoPermissionError, NoScriptError, ReadOnlyError
 
 from worker.clock import steady
+from worker.errors import LedgerNewer
 from worker.lanes.durability import MEMORY, Durability
 from worker.lanes.hearing import Hearing
 from worker.lanes.redis import NotDurable, NotInTime, Persistence, RedisError, ResponseError
@@ -61,7 +62,8 @@ class Script:
 
         The answer tells as ``durable`` whether what was written is as safe as ``durability`` demands; with
         ``insist`` it is asked again until it is.
-        Raises QueueUnavailable or QueueUnusable; the script may then have run all the same.
+        Raises QueueUnavailable or QueueUnusable; the script may then have run all the same. Not so with
+        LedgerNewer.
         """
         payload = json.dumps(arguments, ensure_ascii=False, separators=(",", ":")).encode(
             "utf-8", "surrogateescape"
@@ -76,6 +78,8 @@ class Script:
             self._hearing.note(asked, answer["now"])
             if answer.get("late"):
                 raise NotInTime
+            if newer := answer.get("newer"):
+                raise LedgerNewer(newer, arguments["format"])
             if insist and not durable:
                 raise NotDurable(durability.missing)
             return {**answer, "durable": durable}

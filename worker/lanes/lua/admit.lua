@@ -112,7 +112,7 @@ local function store(rec, seq)
     texts[count + 1], texts[count + 2], count = claim, rec.id .. ' ' .. rec.print, count + 2
   end
   call('MSET', unpack(texts))
-  local fields, size = { 'v', 1, 'connector', rec.connector, 'action', rec.action, 'class', rec.class }, 8
+  local fields, size = { 'v', A.format, 'connector', rec.connector, 'action', rec.action, 'class', rec.class }, 8
   for _, field in ipairs(REST) do
     local value = rec[field]
     if value then fields[size + 1], fields[size + 2], size = field, value, size + 2 end
@@ -121,6 +121,7 @@ local function store(rec, seq)
   made[rec.id] = true
 end
 
+if format < A.format then call('SET', P .. 'format', A.format) end
 local items = {}
 local seq = call('INCRBY', P .. 'seq', #A.items) - #A.items
 batch_from = seq + 1

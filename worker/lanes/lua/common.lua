@@ -22,6 +22,14 @@ local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 -- A copy of a call that its caller has given up, and perhaps repeated, must not act for nobody.
 if now > (tonumber(ARGV[3]) or now) then return cjson.encode({ now = now, late = true }) end
 
+-- A newer release may mean something else by what it writes (worker/lanes/keys.py): we end what we have begun, and
+-- leave the rest to it.
+local format = tonumber(call('GET', P .. 'format')) or 1
+if format > A.format then
+  if not A.ends then return cjson.encode({ now = now, newer = format }) end
+  for _, item in ipairs(A.items) do item.more = nil end
+end
+
 -- A lane with work is in LANES and in exactly one of RUNG, WAKEUPS and HALTED. Whoever finds its time
 -- passed rings it; whoever finds it in any of them leaves it alone.
 local LANES = P .. 'lanes'       -- zset: lane -> due time of its head
