@@ -299,7 +299,7 @@ def _response(post: Post, answer: _Answer, said: bytes) -> Response:
     response = Response()
     response.status_code = answer.status
     response.reason = answer.reason
-    response.headers = CaseInsensitiveDict(answer.headers.items())
+    response.headers = CaseInsensitiveDict(answer.headers.raw_items())
     response.raw = io.BytesIO(said)
     response.url = str(post.url)
     response.request = post
