@@ -1,4 +1,4 @@
-"""Posts one signal and tells what became of it. The only module that knows requests."""
+"""Posts one signal and tells what became of it; how that goes over the wire is `transport`'s."""
 
 from __future__ import annotations
 
