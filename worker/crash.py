@@ -27,7 +27,7 @@ POINTS = {
     "rung": "a ring is being worked on, no lane leased",
     "checked-out": "leased and noted as sending, nothing sent",
     "connected": "connection open, not a byte sent",
-    "half-sent": "headers sent, body not",
+    "half-sent": "headers sent, body (a large one) not",
     "sent": "all sent, no answer read",
     "answered": "the endpoint has answered, nothing written down",
     "settled": "outcomes written, next heads in nobody's hands",

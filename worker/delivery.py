@@ -1,4 +1,4 @@
-"""Posts one signal and tells what became of it. The only module that knows requests."""
+"""Posts one signal and tells what became of it; how that goes over the wire is `transport`'s."""
 
 from __future__ import annotations
 
@@ -6,11 +6,8 @@ import time
 from collections.abc import Callable
 from urllib.parse import urlsplit
 
-import requests
-import urllib3
-
 from worker.errors import SettingsError
-from worker.transport import DeadlineAdapter, Exchange, Withheld, carry
+from worker.transport import DeadlineAdapter, Exchange, Post, Withheld
 from worker.verdict import Attempt, Reading, Verdict, judge, retry_after
 
 _HEADERS = {
@@ -43,14 +40,17 @@ class Courier:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise SettingsError("SIGNALS_ENDPOINT_URL: must be an http:// or https:// address")
-        self._url = url
         self.deadline = deadline
-        self._timeout = (min(connect_timeout, deadline), deadline)
         self._limit = response_limit
-        self._verify: bool | str = ca_file or True
         self._reading = reading or Reading()
-        self._adapter = DeadlineAdapter(connections=connections, max_idle=max_idle)
-        self._template = requests.Request("POST", url, headers=_HEADERS).prepare()
+        self._adapter = DeadlineAdapter(
+            connections=connections,
+            max_idle=max_idle,
+            connect_timeout=connect_timeout,
+            limit=response_limit,
+            verify=ca_file or True,
+        )
+        self._template = Post(url, _HEADERS)
 
     def post(self, body: bytes, *, may_begin: Callable[[], bool] = lambda: True) -> Attempt:
         """Post ``body`` once. Never raises: every failure is a verdict.
@@ -59,15 +59,8 @@ class Courier:
         """
         started = time.monotonic()
         exchange = Exchange(started + self.deadline, may_begin)
-        carry(exchange)
         try:
-            response = self._adapter.send(
-                self._prepare(body), stream=True, timeout=self._timeout, verify=self._verify, proxies={}
-            )
-            try:
-                said = self._read(response)
-            finally:
-                response.close()
+            response = self._adapter.send(self._template.carrying(body, exchange))
         except Withheld:
             return Attempt(None, "withheld", time.monotonic() - started)
         except Exception as error:  # noqa: BLE001 - whatever it was, its order has a fate to be told
@@ -75,7 +68,7 @@ class Courier:
             why = _explain(error)
             return Attempt(verdict, why, time.monotonic() - started, reused=exchange.reused)
         seconds = time.monotonic() - started
-        status = response.status_code
+        status, said = response.status_code, response.raw.read()
         if len(said) > self._limit:
             verdict, why = self._oversized(status), f"{status} with an oversized answer"
             return Attempt(verdict, why, seconds, status=status, reused=exchange.reused)
@@ -91,20 +84,6 @@ class Courier:
     def close(self) -> None:
         """Drop idle connections."""
         self._adapter.close()
-
-    def _prepare(self, body: bytes) -> requests.PreparedRequest:
-        prepared = self._template.copy()
-        prepared.body = body
-        prepared.headers["Content-Length"] = str(len(body))
-        return prepared
-
-    def _read(self, response: requests.Response) -> bytes:
-        raw: urllib3.HTTPResponse = response.raw
-        chunks, size = [], 0
-        while size <= self._limit and (chunk := raw.read(self._limit + 1 - size)):
-            chunks.append(chunk)
-            size += len(chunk)
-        return b"".join(chunks)
 
     def _oversized(self, status: int) -> Verdict:
         # A refusal stays one however long its page; anything else is not the documented answer.

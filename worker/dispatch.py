@@ -14,9 +14,9 @@ from __future__ import annotations
 import itertools
 import queue
 import threading
+import time
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from worker import crash
@@ -34,6 +34,11 @@ Item = TypeVar("Item")
 
 COMMIT_BATCH = 128
 """Verdicts written in one call; bounds how long Redis is busy with it."""
+CROWD = 8
+"""Lanes in flight from which on verdicts, and free places, are let gather: a call to Redis costs as much as a
+POST, however much it carries. With fewer in flight nothing is held up."""
+GATHERING = 0.001
+"""Seconds that this takes at most."""
 REFUSALS = 5
 """Times a single verdict is refused by Redis before its lane is left to its lease."""
 
@@ -125,6 +130,7 @@ class Dispatcher:
         crash.here("rung")
         waiting = list(dict.fromkeys(names))
         while waiting:
+            self._let_gather(self._room.free)
             places = self._room.enter(len(waiting))
             if places == 0:
                 crash.here("turned-away")
@@ -185,6 +191,7 @@ class Dispatcher:
     def _commit_results(self) -> None:
         while (result := self._done.get()) is not None:
             results = [result]
+            self._let_gather(self._done.qsize())
             while len(results) < COMMIT_BATCH and not self._done.empty():
                 if (another := self._done.get()) is None:
                     self._commit_safely(results)
@@ -192,6 +199,12 @@ class Dispatcher:
                 results.append(another)
             self._commit_safely(results)
             self._count(written=1)
+
+    def _let_gather(self, ready: int) -> None:
+        """Wait a moment if much is in flight and little of it ``ready``: more of it is about to be."""
+        in_flight = self._room.taken
+        if in_flight >= CROWD and ready < in_flight // 2:
+            time.sleep(GATHERING)
 
     def _commit_safely(self, results: list[tuple[Job, Settlement | Deferral]]) -> None:
         try:
@@ -216,19 +229,14 @@ class Dispatcher:
         if answer is None:
             self._one_by_one(self._settle, settled)
             return
+        given_back = 0
         for (job, _), (_, head) in zip(settled, answer.results, strict=True):
             if head is None:
-                self._room.leave(1)
+                given_back += 1
             else:
-                self._work.put(
-                    replace(
-                        job,
-                        head=head,
-                        asked_at=asked_at,
-                        redis_ms=answer.now_ms,
-                        lane_count=job.lane_count + 1,
-                    )
-                )
+                self._work.put(Job(head, asked_at, answer.now_ms, job.lane_since, job.lane_count + 1))
+        if given_back:
+            self._room.leave(given_back)  # at once, so that as many lanes are taken in one call
         self._follow_up(answer)
 
     def _defer(self, deferred: list[Deferral]) -> None:

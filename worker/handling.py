@@ -104,7 +104,6 @@ class Handler:
         head = job.head
         if attempt.verdict is None:
             return Deferral(head, 0, refund=True)
-        note = self._note(job, attempt)
         told = health(attempt)
         decision = decide(
             attempt.verdict,
@@ -118,11 +117,11 @@ class Handler:
         )
         if isinstance(decision, Finish):
             clean = decision.outcome is Outcome.ACCEPTED and head.attempt == 1
-            kept = "" if clean else note
+            kept = "" if clean else self._note(job, attempt)
             return Settlement(head, decision.outcome, decision.why, kept, self._more(job), told)
         self._observer.retried(head, attempt.why, decision.delay)
         delay_ms = round(decision.delay * 1000)
-        return Deferral(head, delay_ms, note, unknown=decision.unknown, health=told)
+        return Deferral(head, delay_ms, self._note(job, attempt), unknown=decision.unknown, health=told)
 
     def _expires_in(self, job: Job) -> float | None:
         expires = job.head.expires_ms

@@ -14,7 +14,9 @@ class Room:
         self._free = size
         self._closed = False
         # Re-entrant, because a signal handler may close the room under its own thread's feet.
-        self._changed = threading.Condition(threading.RLock())
+        lock = threading.RLock()
+        self._vacancy = threading.Condition(lock)
+        self._emptied = threading.Condition(lock)
 
     @property
     def taken(self) -> int:
@@ -26,33 +28,37 @@ class Room:
 
     def enter(self, wanted: int) -> int:
         """Take up to ``wanted`` places, waiting until there is at least one; 0 once the room is closed."""
-        with self._changed:
+        with self._vacancy:
             while self._free == 0 and not self._closed:
-                self._changed.wait()
+                self._vacancy.wait()
             if self._closed:
                 return 0
             places = min(wanted, self._free)
             self._free -= places
+            if self._free:
+                self._vacancy.notify()  # one is told at a time, and tells the next
             return places
 
     def leave(self, places: int) -> None:
-        with self._changed:
+        with self._vacancy:
             self._free += places
-            self._changed.notify_all()
+            self._vacancy.notify()
+            if self._free == self._size:
+                self._emptied.notify_all()
 
     def close(self) -> None:
         """Let nobody in any more."""
-        with self._changed:
+        with self._vacancy:
             self._closed = True
-            self._changed.notify_all()
+            self._vacancy.notify_all()
 
     def wait_until_empty(self, timeout: float) -> bool:
         """Whether everybody had left within ``timeout`` seconds."""
         end = time.monotonic() + timeout
-        with self._changed:
+        with self._emptied:
             while self._free < self._size:
                 left = end - time.monotonic()
                 if left <= 0:
                     return False
-                self._changed.wait(left)
+                self._emptied.wait(left)
             return True

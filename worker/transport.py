@@ -3,6 +3,9 @@
 urllib3's timeouts bound each socket operation, so an endpoint that drips a byte a second could hold a
 connection for ever; here every operation gets what is left of one deadline. And whether a failed request
 may have reached the endpoint is not guessed from the exception: the connection notes its first byte.
+
+requests prepares, connects and trusts (or not), urllib3 keeps the connections, http.client reads answers.
+What both do around each single request (merge, copy, look up, wrap) is left out: all our requests are alike.
 """
 
 from __future__ import annotations
@@ -10,17 +13,25 @@ from __future__ import annotations
 import http.client
 import io
 import socket
-import threading
 import time
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any, Self, cast
+from urllib.parse import urlsplit
 
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
 from worker import crash
+
+DEADLINE_SLACK = 0.01
+"""Seconds by which an operation may outlast the deadline; setting a timeout anew is a call to the system."""
+_ONE_PACKET = 4096
+"""Bytes of a body up to which it is sent in one go with its headers."""
 
 
 class Withheld(Exception):
@@ -33,13 +44,13 @@ class Exchange:
     ``may_begin`` is asked once, after connecting and immediately before the first byte goes out.
     """
 
+    __slots__ = ("_deadline", "_may_begin", "began", "reused")
+
     def __init__(self, deadline: float, may_begin: Callable[[], bool]) -> None:
         self._deadline = deadline
         self._may_begin = may_begin
         self.began = False
         self.reused = True
-        self.clean = False
-        """Whether the answer is of the plain kind after which a connection may be used again."""
 
     def remaining(self) -> float:
         """Seconds left; raises TimeoutError when there are none."""
@@ -48,50 +59,80 @@ class Exchange:
             raise TimeoutError("deadline exceeded")
         return left
 
+    def bound(self, sock: socket.socket) -> None:
+        """Have the next operation on ``sock`` wait no longer than what is left; raises TimeoutError."""
+        left = self.remaining()
+        timeout = sock.gettimeout()
+        if timeout is None or abs(timeout - left) > DEADLINE_SLACK:
+            sock.settimeout(left)
+
     def begin(self) -> None:
-        if not self.began:
-            if not self._may_begin():
-                raise Withheld
-            self.began = True
+        if not self._may_begin():
+            raise Withheld
+        self.began = True
 
 
-_current = threading.local()
+class Post(PreparedRequest):
+    """A POST that is prepared once and sent often; its body differs, and the exchange it is part of."""
+
+    exchange: Exchange
+
+    def __init__(self, url: str, headers: Mapping[str, str]) -> None:
+        super().__init__()
+        self.prepare("POST", url, headers=dict(headers))
+        self._head = self._render()
+
+    def carrying(self, body: bytes, exchange: Exchange) -> Self:
+        """One to be sent."""
+        one = self.__class__.__new__(self.__class__)
+        one.__dict__.update(self.__dict__)
+        one.body = body
+        one.exchange = exchange
+        return one
+
+    @property
+    def head(self) -> bytes:
+        """Everything that goes before the body."""
+        return b"%b%d\r\n\r\n" % (self._head, len(cast(bytes, self.body)))
+
+    def _render(self) -> bytes:
+        lines = [f"POST {self.path_url} HTTP/1.1", f"Host: {_host(str(self.url))}"]
+        lines += [f"{name}: {value}" for name, value in self.headers.items() if name != "Content-Length"]
+        return "\r\n".join([*lines, "Content-Length: "]).encode("latin-1")
 
 
-def carry(exchange: Exchange) -> None:
-    """Make ``exchange`` the one that connections used by this thread report to."""
-    _current.exchange = exchange
-
-
-def _exchange() -> Exchange:
-    return cast(Exchange, _current.exchange)
+def _host(url: str) -> str:
+    parts = urlsplit(url)
+    standard = {"http": 80, "https": 443}[parts.scheme]
+    name = parts.netloc.rpartition("@")[2]
+    return name.removesuffix(f":{standard}")
 
 
 class _TimedIO(io.RawIOBase):
     """A socket's reading side; every read waits no longer than the deadline allows."""
 
-    def __init__(self, sock: socket.socket, raw: io.RawIOBase, exchange: Exchange) -> None:
+    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
         self._sock = sock
-        self._raw = raw
         self._exchange = exchange
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """What ``http.client`` asks of a socket."""
+        return io.BufferedReader(self)
 
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: Any) -> int | None:
-        self._sock.settimeout(self._exchange.remaining())
-        return cast("int | None", self._raw.readinto(buffer))
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
+    def readinto(self, buffer: Any) -> int:
+        self._exchange.bound(self._sock)
+        return self._sock.recv_into(buffer)
 
 
-class _TimedResponse(http.client.HTTPResponse):
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        raw = self.fp.detach()
-        self.fp = io.BufferedReader(_TimedIO(sock, raw, _exchange()))
+class _Answer(http.client.HTTPResponse):
+    """An answer that is read as it comes; raises what ``http.client`` does."""
+
+    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
+        super().__init__(_TimedIO(sock, exchange), method="POST")  # type: ignore[arg-type]
+        self.begin()
 
     def _read_status(self) -> tuple[str, int, str]:
         # http.client passes over 100 only. After a 103 taken for the answer, the answer proper would be read
@@ -100,8 +141,23 @@ class _TimedResponse(http.client.HTTPResponse):
         while 102 <= status <= 199:
             http.client.parse_headers(self.fp)
             version, status, reason = super()._read_status()  # type: ignore[misc]
-        _exchange().clean = 200 <= status <= 299
         return version, status, reason
+
+    def read_up_to(self, limit: int) -> bytes:
+        """The body; of a longer one, ``limit`` bytes and one more."""
+        chunks, size = [], 0
+        while size <= limit and (chunk := self.read(limit + 1 - size)):
+            chunks.append(chunk)
+            size += len(chunk)
+        said = b"".join(chunks)
+        if size <= limit and self.length:
+            raise http.client.IncompleteRead(said, self.length)
+        return said
+
+    @property
+    def reusable(self) -> bool:
+        """Whether it was of the plain kind after which a connection may be used again, and is read whole."""
+        return 200 <= self.status <= 299 and self.isclosed() and not self.will_close
 
 
 class _DeadlineMixin:
@@ -109,34 +165,43 @@ class _DeadlineMixin:
 
     sock: socket.socket | None
     timeout: Any
+    exchange: Exchange
     idle_since = 0.0
 
     def connect(self) -> None:
-        exchange = _exchange()
-        exchange.reused = False
-        self.timeout = min(self.timeout or exchange.remaining(), exchange.remaining())
+        self.exchange.reused = False
+        self.timeout = min(self.timeout, self.exchange.remaining())
         super().connect()  # type: ignore[misc]
 
-    def send(self, data: Any) -> None:
+    def post(self, head: bytes, body: bytes) -> _Answer:
         if self.sock is None:
             self.connect()
-        exchange = _exchange()
-        begun = exchange.began
-        crash.here("half-sent" if begun else "connected")
+        sock = cast(socket.socket, self.sock)
+        crash.here("connected")
         # In this order: without time left nothing begins.
-        cast(socket.socket, self.sock).settimeout(exchange.remaining())
-        exchange.begin()
-        super().send(data)  # type: ignore[misc]
-        if begun:
-            crash.here("sent")
+        self.exchange.bound(sock)
+        self.exchange.begin()
+        with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it closed
+            self._transmit(sock, head, body)
+        return _Answer(sock, self.exchange)
+
+    def _transmit(self, sock: socket.socket, head: bytes, body: bytes) -> None:
+        if len(body) <= _ONE_PACKET:
+            sock.sendall(head + body)
+        else:
+            sock.sendall(head)
+            crash.here("half-sent")
+            self.exchange.bound(sock)
+            sock.sendall(body)
+        crash.here("sent")
 
 
 class _DeadlineHTTPConnection(_DeadlineMixin, HTTPConnection):
-    response_class = _TimedResponse
+    pass
 
 
 class _DeadlineHTTPSConnection(_DeadlineMixin, HTTPSConnection):
-    response_class = _TimedResponse
+    pass
 
 
 class _IdleMixin:
@@ -148,18 +213,19 @@ class _IdleMixin:
 
     max_idle = 4.0
 
-    def _get_conn(self, timeout: float | None = None) -> Any:
-        connection = super()._get_conn(timeout)  # type: ignore[misc]
+    def take(self) -> Any:
+        """A connection; it may still have to connect."""
+        connection = self._get_conn()  # type: ignore[attr-defined]
         if connection.sock is not None and time.monotonic() - connection.idle_since > self.max_idle:
             connection.close()
         return connection
 
-    def _put_conn(self, connection: Any) -> None:
-        if connection is not None:
+    def put_back(self, connection: Any, *, reusable: bool) -> None:
+        if reusable:
             connection.idle_since = time.monotonic()
-            if not _exchange().clean:
-                connection.close()
-        super()._put_conn(connection)  # type: ignore[misc]
+        else:
+            connection.close()
+        self._put_conn(connection)  # type: ignore[attr-defined]
 
 
 class _HTTPPool(_IdleMixin, HTTPConnectionPool):
@@ -171,14 +237,27 @@ class _HTTPSPool(_IdleMixin, HTTPSConnectionPool):
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """requests' adapter over such connections.
+    """requests' adapter over such connections, for one endpoint.
 
     Used without a Session on purpose: no redirects, cookies, proxies or credentials of the environment.
-    ``max_idle``: seconds after which an unused connection is replaced.
+    ``max_idle``: seconds after which an unused connection is replaced. ``limit``: bytes of an answer's body
+    that are read; of a longer one, one more. ``verify``: as requests has it.
     """
 
-    def __init__(self, *, connections: int, max_idle: float) -> None:
+    def __init__(
+        self,
+        *,
+        connections: int,
+        max_idle: float,
+        connect_timeout: float,
+        limit: int,
+        verify: bool | str = True,
+    ) -> None:
         self._max_idle = max_idle
+        self._connect_timeout = connect_timeout
+        self._limit = limit
+        self._verify = verify
+        self._pool: _HTTPPool | _HTTPSPool | None = None
         super().__init__(pool_connections=4, pool_maxsize=connections, max_retries=0, pool_block=False)
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
@@ -188,3 +267,40 @@ class DeadlineAdapter(HTTPAdapter):
             "http": type("_HTTPPool", (_HTTPPool,), {"max_idle": self._max_idle}),
             "https": type("_HTTPSPool", (_HTTPSPool,), {"max_idle": self._max_idle}),
         }
+
+    def send(self, request: PreparedRequest, *_: Any, **__: Any) -> Response:
+        """Send a ``Post`` and read its answer; raises whatever goes wrong, as it comes.
+
+        What else requests' adapters take is laid down for all requests.
+        """
+        post = cast(Post, request)
+        pool = self._pool or self._open_pool(post)
+        connection = pool.take()
+        connection.exchange = post.exchange
+        connection.timeout = self._connect_timeout
+        reusable = False
+        try:
+            answer = connection.post(post.head, post.body)
+            with answer:
+                said = answer.read_up_to(self._limit)
+                reusable = answer.reusable
+        finally:
+            pool.put_back(connection, reusable=reusable)
+        return _response(post, answer, said)
+
+    def _open_pool(self, post: Post) -> _HTTPPool | _HTTPSPool:
+        pool = self.get_connection_with_tls_context(post, self._verify)
+        self.cert_verify(pool, str(post.url), self._verify, None)  # type: ignore[no-untyped-call]
+        self._pool = cast("_HTTPPool | _HTTPSPool", pool)
+        return self._pool
+
+
+def _response(post: Post, answer: _Answer, said: bytes) -> Response:
+    response = Response()
+    response.status_code = answer.status
+    response.reason = answer.reason
+    response.headers = CaseInsensitiveDict(answer.headers.raw_items())
+    response.raw = io.BytesIO(said)
+    response.url = str(post.url)
+    response.request = post
+    return response

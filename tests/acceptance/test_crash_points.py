@@ -52,6 +52,7 @@ class Case:
     delay: float = 0.0
     told_to_stop: bool = False
     settings: Mapping[str, object] = field(default_factory=dict)
+    log: str = ""
 
 
 CASES = [
@@ -59,7 +60,7 @@ CASES = [
     Case("rung", unknown=False),
     Case("checked-out", unknown=True),
     Case("connected", unknown=True, passes=7),
-    Case("half-sent", unknown=True, passes=7),
+    Case("half-sent", unknown=True, passes=7, log="long " * 1000),  # else all goes out at once
     Case("sent", unknown=True, passes=7),
     Case("answered", unknown=True, passes=5),
     Case("settled", unknown=True, passes=3),
@@ -136,7 +137,7 @@ def live_and_die(case: Case, workers: Workers, producer: SignalProducer, ledger:
         crash_point = f"{case.point}:{case.passes}"
         doomed = workers.start(paper.webhook_url, crash_point=crash_point, **{**SETTINGS, **case.settings})
         receipts = producer.send(
-            [order(lane, number, case.delay) for number in range(EACH) for lane in range(LANES)]
+            [order(lane, number, case.delay, log=case.log) for number in range(EACH) for lane in range(LANES)]
         )
         if case.told_to_stop:
             paper.wait_for_receipts(2)

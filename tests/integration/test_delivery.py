@@ -112,6 +112,8 @@ def test_why_an_order_is_unknown(paper: PaperServer, courier: Courier, mischief:
         (b"", Verdict.UNKNOWN),
         (b"garbage\r\n\r\n", Verdict.UNKNOWN),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", Verdict.UNKNOWN),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok", Verdict.UNKNOWN),
+        (b"HTTP/1.1 400 No\r\nContent-Length: 3\r\n\r\nno", Verdict.UNKNOWN),
         (b"HTTP/1.1 200 OK\r\nContent-Length: zwei\r\n\r\nok", Verdict.ACCEPTED),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nok\r\n", Verdict.UNKNOWN),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", Verdict.ACCEPTED),
@@ -143,6 +145,14 @@ def test_a_connection_that_carried_trouble_is_not_used_again(paper: PaperServer,
         courier.post(BODY)
         paper.mischief = Mischief.from_text()
         assert [courier.post(BODY).reused for _ in range(2)] == [False, True]
+
+
+@pytest.mark.parametrize("size", [0, 4096 - len(BODY), 16_000])
+def test_a_body_of_any_size_arrives_whole(paper: PaperServer, courier: Courier, size: int) -> None:
+    body = BODY[:-1] + b',"log":"' + b"x" * size + b'"}'
+    assert courier.post(body).verdict is not Verdict.UNSENT
+    assert courier.post(BODY).reused, "and nothing is left of it in the connection"
+    assert paper.receipts[0].raw == body
 
 
 def test_without_time_left_nothing_begins(paper: PaperServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,6 +118,14 @@ MUTANTS = [
         (f"{DELIVERY}::test_nothing_is_sent_without_leave",),
     ),
     Mutant(
+        "a first byte is not noted",
+        1,
+        "worker/transport.py",
+        "        self.began = True",
+        "        self.began = False",
+        (f"{DELIVERY}::test_why_an_order_is_unknown",),
+    ),
+    Mutant(
         "ids are not claimed",
         1,
         f"{LUA}/admit.lua",
@@ -459,6 +467,14 @@ MUTANTS = [
         "Verdict.UNKNOWN if exchange.began else Verdict.UNSENT",
         "Verdict.UNSENT",
         (f"{DELIVERY}::test_why_an_order_is_unknown",),
+    ),
+    Mutant(
+        "an answer that was cut short is believed",
+        8,
+        "worker/transport.py",
+        "if size <= limit and self.length:",
+        "if False:",
+        (f"{DELIVERY}::test_whatever_comes_back_is_a_verdict",),
     ),
     Mutant(
         "any 2xx is called accepted",

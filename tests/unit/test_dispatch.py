@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from types import SimpleNamespace
 
 import pytest
 
@@ -12,7 +13,7 @@ from tests.unit.fakes import FakeBell, FakeLanes, FakeObserver, FakePoster, make
 from worker.dispatch import Dispatcher
 from worker.errors import QueueUnusable
 from worker.handling import Handler, Pace
-from worker.lanes import CheckoutAnswer, Outcome
+from worker.lanes import CheckoutAnswer, Outcome, SettleAnswer, Settlement
 from worker.policy import Policy
 from worker.verdict import Attempt, Verdict
 
@@ -123,6 +124,44 @@ def test_a_spoilt_lane_spoils_only_itself(house: Callable[..., House]) -> None:
     one.dispatcher.drain(["a", "bad", "b"])
     one.until_idle()
     assert one.lanes.outcomes == {"a-1": Outcome.ACCEPTED, "b-1": Outcome.ACCEPTED}
+
+
+def test_verdicts_of_many_posts_are_written_together(
+    house: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Given a pause of the committer that lasts until all have answered
+    batches: list[int] = []
+
+    class Counting(FakeLanes):
+        def settle(self, batch: Sequence[Settlement]) -> SettleAnswer:
+            batches.append(len(batch))
+            return super().settle(batch)
+
+    def pause(seconds: float) -> None:
+        if threading.current_thread().name == "committer":
+            eventually(lambda: one.dispatcher._done.qsize() == 15, within=5, what="all have answered")
+
+    monkeypatch.setattr("worker.dispatch.time", SimpleNamespace(sleep=pause))
+    # When they are many
+    one = house(Counting(*(make_head(f"l{n}") for n in range(16))), threads=16)
+    one.dispatcher.drain([f"l{n}" for n in range(16)])
+    one.until_idle()
+
+    # Then they are written in one go, or in two if the first look found half of them
+    assert sum(batches) == 16
+    assert len(batches) <= 2
+
+
+def test_the_verdict_of_a_lonely_post_is_not_held_up(
+    house: Callable[..., House], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("worker.dispatch.time", SimpleNamespace(sleep=pauses.append))
+    one = house(FakeLanes(*(make_head("a", n) for n in range(5))))
+    one.dispatcher.drain(["a"])
+    one.until_idle()
+    assert len(one.lanes.settled) == 5
+    assert pauses == []
 
 
 def test_a_retry_arms_a_wake_up_and_frees_the_place(house: Callable[..., House]) -> None:
