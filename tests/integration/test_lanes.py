@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -774,8 +775,9 @@ def test_a_server_that_is_away_is_reported_in_time_and_in_one_line(prefix: str) 
 
 def test_outcomes_have_the_same_names_in_lua_and_python(client: redis.Redis, prefix: str) -> None:
     text = Script(client, Hearing(client), prefix, "wake")._text
-    rules = text[text.index("local RULES = {") : text.index("local HISTORY_LINES")]
-    assert {line.split(" = ")[0].strip() for line in rules.splitlines() if "dead =" in line} == set(Outcome)
+    rules = re.search(r"local RULES = \{(.*?)\}", text, re.DOTALL)
+    assert rules is not None
+    assert set(re.findall(r"(\w+) = '", rules[1])) == set(Outcome)
 
 
 def test_a_full_server_takes_nothing_in_but_lets_everything_out(tmp_path: Path, prefix: str) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from importlib.resources import files
 from typing import Any, cast
 
 import redis
 from redis.exceptions import NoPermissionError, NoScriptError, ReadOnlyError
 
 from worker.clock import steady
+from worker.lanes import assembly
 from worker.lanes.durability import MEMORY, Durability
 from worker.lanes.hearing import Hearing
 from worker.lanes.redis import NotDurable, NotInTime, Persistence, RedisError, ResponseError
@@ -25,7 +25,7 @@ Observe = Callable[[str, float, bool], None]
 
 
 class Script:
-    """One Lua script with the shared rules in front of it; arguments and answers are JSON."""
+    """One Lua script with the shared rules that it uses; arguments and answers are JSON."""
 
     def __init__(
         self,
@@ -38,10 +38,8 @@ class Script:
         observe: Observe | None = None,
     ) -> None:
         """``when_full``: run it even if Redis is at its memory limit, because it gives memory back."""
-        folder = files("worker.lanes") / "lua"
         flags = "#!lua flags=allow-oom\n" if when_full else "#!lua\n"
-        parts = ("common.lua", "brakes.lua", "lanes.lua", f"{name}.lua")
-        self._text = flags + "".join((folder / part).read_text("utf-8") for part in parts)
+        self._text = flags + assembly.script(name)
         self._sha = hashlib.sha1(self._text.encode()).hexdigest()  # noqa: S324 - Redis names scripts so
         self._client = client
         self._hearing = hearing

@@ -84,8 +84,7 @@ local function is_full(item)
   if A.most == 0 then return false end
   local spare = item.class == 'cancel' and A.most or math.ceil(A.most / 10)
   if A.in_order or item.class == 'entry' then spare = 0 end
-  local delayed = has_delayed(item.connector) and call('ZCARD', later_key(item.connector)) or 0
-  return call('LLEN', lane_key(item.connector)) + delayed >= A.most + spare
+  return call('LLEN', lane_key(item.connector)) + delayed(item.connector) >= A.most + spare
 end
 
 local function repeat_answer(id)
@@ -141,7 +140,7 @@ for i, item in ipairs(A.items) do
       promote(item.connector)  -- what fell due before now goes first
       store(item, seq + i)
       note_text(item)
-      if item.state == 'delayed' then delay(item) else join(item) end
+      if item.state == 'delayed' then calendar().delay(item) else join(item) end
       tally(TOTALS, 'admitted', 1)
       items[i] = ACCEPTED
     end

@@ -51,6 +51,8 @@ local function bury(id)
 end
 
 local due = call('ZRANGEBYSCORE', CALENDAR, '-inf', now, 'LIMIT', 0, A.limit)
+behind, many_behind = {}, #due == A.limit
+for _, lane in ipairs(due) do behind[lane] = true end
 for _, lane in ipairs(due) do promote(lane) end
 more = #due == A.limit or budget <= 0
 
@@ -95,7 +97,10 @@ if A.repair then
   local patience = A.repair.patience * (crowded and 10 or 1)
   local most = crowded and math.ceil(A.limit / 10) or A.limit
   local silent = call('ZRANGEBYSCORE', RUNG, '-inf', now - patience, 'LIMIT', 0, most)
-  for _, lane in ipairs(silent) do ring(lane) end
+  for _, lane in ipairs(silent) do
+    -- What somebody else has written there although the lane is leased must not end its lease.
+    if tonumber(call('ZSCORE', WAKEUPS, lane) or 0) > now then call('ZREM', RUNG, lane) else ring(lane) end
+  end
   lost = #silent
   -- No script leaves a lane with work in no index, or halted for no reason; should anything else have, it is
   -- found by and by.
