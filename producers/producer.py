@@ -28,6 +28,7 @@ from worker.contract import Signal
 from worker.errors import QueueUnavailable, QueueUnusable
 from worker.lanes import Admission, AdmitAnswer, Lanes
 from worker.lanes.redis import connect
+from worker.ports import WrittenBell
 from worker.settings import Settings, load_settings
 from worker.vault import open_vault
 
@@ -74,17 +75,6 @@ class SignalProducer:
         self._closed = False
         if url.startswith(memory.SCHEME):
             queue, bell = queue or memory.find(url), bell or memory.Silence()
-        self._client: Redis | None = None
-        if queue is None:
-            self._client = connect(url, timeout=settings.redis_timeout)
-            queue = Lanes(
-                self._client,
-                prefix=settings.prefix,
-                timing=settings.timing(),
-                patience=settings.redis_patience,
-                durability=settings.required_durability(),
-            )
-        self._queue = queue
         self._accounts = accounts or follow_accounts(settings.accounts_file)
         self._vault = open_vault(settings.token_keys_file)
         self._app: Celery | None = None
@@ -96,6 +86,18 @@ class SignalProducer:
             )
             bell = CeleryBell(self._app)
         self._bell = bell
+        self._client: Redis | None = None
+        if queue is None:
+            self._client = connect(url, timeout=settings.redis_timeout)
+            queue = Lanes(
+                self._client,
+                prefix=settings.prefix,
+                timing=settings.timing(),
+                patience=settings.redis_patience,
+                durability=settings.required_durability(),
+                ring=bell.message if isinstance(bell, WrittenBell) else lambda: None,
+            )
+        self._queue = queue
 
     @overload
     def send(

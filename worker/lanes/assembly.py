@@ -1,12 +1,12 @@
 """Puts a script together from those shared parts that it uses.
 
-Redis runs the whole text of a script at each call, and makes each function that stands in it anew: what is not
-used would cost more than what is done. So:
+Redis runs the whole text of a script at each call, and makes each function that stands in it anew: what is
+not used would cost more than what is done. So:
 
-- A part is a piece of a shared file from one ``local`` or ``if`` at the beginning of a line to the next. It is
-  taken if it defines a name that the script, or a part that is taken, mentions; one that defines none always is.
-- A file of the folder ``rare`` is one part: a function of the file's name that gives what the file returns, and
-  makes it when it is first called. It stands before the first part that mentions it.
+- A part is a piece of a shared file from one ``local`` or ``if`` at the beginning of a line to the next. It
+  is taken if it defines a name that the script, or a part that is taken, mentions; or if it defines none.
+- A file of the folder ``rare`` is one part: a function of the file's name that gives what the file returns,
+  and makes it when it is first called. It stands before the first part that mentions it.
 - What follows the basis stands in a function of its own. A function that uses a local of the one around it is
   made the faster the fewer others are in use there, and finds what is further out at once.
 """

@@ -4,5 +4,7 @@ from __future__ import annotations
 
 RING_QUEUE = "rings"
 """Celery queue of ``signals.drain``: lanes that have work."""
+LANES_PER_RING = 32
+"""How many lanes one ring names at most."""
 WAKE_QUEUE = "wakes"
 """Celery queue of ``signals.wake``: apart from the rings, so that a backlog of those does not delay it."""

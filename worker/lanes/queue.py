@@ -10,7 +10,7 @@ import redis
 
 from worker.lanes.durability import MEMORY, Durability
 from worker.lanes.hearing import Hearing
-from worker.lanes.keys import RING_QUEUE
+from worker.lanes.keys import LANES_PER_RING, RING_QUEUE
 from worker.lanes.redis import Persistence
 from worker.lanes.scripts import Observe, Script
 from worker.records import (
@@ -65,10 +65,13 @@ class Lanes:
         rate_of: Callable[[str], tuple[float, int] | None] = lambda _: None,
         worker: str = "",
         observe: Observe | None = None,
+        ring: Callable[[], str | None] = lambda: None,
     ) -> None:
         """``worker``: a name under which each sweep notes that its caller is alive; empty: it does not.
         ``observe``: told of every call to Redis.
         ``rate_of``: rate and burst of a connector for which those of ``brakes`` do not hold.
+        ``ring``: the message with which ``admit`` rings lanes by itself, so that its answer names none but
+        those that this cannot ring; None: it names all.
         ``durability``: how safe a write must be before ``admit`` returns, or a head is handed out."""
         self._durability = durability
         self._timing = timing or Timing()
@@ -85,6 +88,7 @@ class Lanes:
         self._brakes = _brakes(brakes or Brakes())
         self._rate_of = rate_of
         self._worker = worker
+        self._ring = ring
         self._base = {
             "lease": self._timing.lease_ms,
             "horizon": self._timing.horizon_ms,
@@ -105,6 +109,8 @@ class Lanes:
             items=[_admission(item) for item in batch],
             most=self._timing.lane_limit,
             in_order=in_order,
+            ring={"queue": RING_QUEUE, "lanes": LANES_PER_RING},
+            message=self._ring(),
         )
         results = tuple(
             Admitted(item["status"], item.get("first"), item.get("state")) for item in reply["items"]
@@ -236,7 +242,13 @@ class Lanes:
     def _change_pause(
         self, scopes: Sequence[str], label: str, by: str, why: str, *, begin: bool
     ) -> PauseAnswer:
-        arguments = {"scopes": list(scopes), "label": label, "by": by, "why": why, "set": begin}
+        arguments: dict[str, Any] = {
+            "scopes": list(scopes),
+            "label": label,
+            "by": by,
+            "why": why,
+            "set": begin,
+        }
         reply = self._call(self._pause, durability=self._durability, insist=True, **arguments)
         return PauseAnswer(**_common(reply), in_flight=tuple(item["id"] for item in reply["items"]))
 
@@ -280,10 +292,19 @@ class Lanes:
             self._put_back(unsent, MEMORY)
 
     def _call(
-        self, script: Script, *, durability: Durability = MEMORY, insist: bool = False, **arguments: Any
+        self,
+        script: Script,
+        *,
+        durability: Durability = MEMORY,
+        insist: bool = False,
+        message: str | None = None,
+        **arguments: Any,
     ) -> dict[str, Any]:
         durable = {"durable": True} if durability.command else {}
-        return script({**self._base, **durable, **arguments}, self._persistence, durability, insist=insist)
+        extra = () if message is None else (message,)
+        return script(
+            {**self._base, **durable, **arguments}, self._persistence, durability, insist=insist, extra=extra
+        )
 
 
 def _admission(item: Admission) -> dict[str, Any]:

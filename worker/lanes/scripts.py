@@ -20,6 +20,8 @@ _DENIED = ("ACL failure in script", "The user executing the script can't")
 """How servers say that a command of a script is forbidden; redis-py takes it for a mistake in the script."""
 
 
+_Arguments = tuple[bytes | str, ...]
+
 Observe = Callable[[str, float, bool], None]
 """Told of each call to Redis: the script's name, seconds, and whether it was answered."""
 
@@ -54,8 +56,9 @@ class Script:
         durability: Durability = MEMORY,
         *,
         insist: bool = False,
+        extra: tuple[str, ...] = (),
     ) -> dict[str, Any]:
-        """Run it, repeating after a lost reply.
+        """Run it, repeating after a lost reply. ``extra``: arguments that are passed on as they are.
 
         The answer tells as ``durable`` whether what was written is as safe as ``durability`` demands; with
         ``insist`` it is asked again until it is.
@@ -68,7 +71,7 @@ class Script:
         def call() -> dict[str, Any]:
             until = self._hearing.until()
             asked = steady()
-            reply, durable = self._evaluate((payload, until), durability)
+            reply, durable = self._evaluate((payload, until, *extra), durability)
             # A record that is not UTF-8 must spoil itself only, not the whole answer.
             answer: dict[str, Any] = json.loads(reply.decode("utf-8", "surrogateescape"))
             self._hearing.note(asked, answer["now"])
@@ -80,8 +83,8 @@ class Script:
 
         return persistence.run(call)
 
-    def _observed(self, observe: Observe) -> Callable[[tuple[bytes, str], Durability], tuple[bytes, bool]]:
-        def evaluate(arguments: tuple[bytes, str], durability: Durability) -> tuple[bytes, bool]:
+    def _observed(self, observe: Observe) -> Callable[[_Arguments, Durability], tuple[bytes, bool]]:
+        def evaluate(arguments: _Arguments, durability: Durability) -> tuple[bytes, bool]:
             asked, answered = steady(), False
             try:
                 reply = self._ask(arguments, durability)
@@ -92,7 +95,7 @@ class Script:
 
         return evaluate
 
-    def _ask(self, arguments: tuple[bytes, str], durability: Durability) -> tuple[bytes, bool]:
+    def _ask(self, arguments: _Arguments, durability: Durability) -> tuple[bytes, bool]:
         try:
             try:
                 return self._run("EVALSHA", self._sha, arguments, durability)
@@ -108,7 +111,7 @@ class Script:
             raise
 
     def _run(
-        self, command: str, script: str, arguments: tuple[bytes, str], durability: Durability
+        self, command: str, script: str, arguments: _Arguments, durability: Durability
     ) -> tuple[bytes, bool]:
         call = (command, script, 0, self._prefix, *arguments)
         if durability.command is None:

@@ -146,4 +146,4 @@ for i, item in ipairs(A.items) do
     end
   end
 end
-return answer(items)
+return answer(items, batch_from)
