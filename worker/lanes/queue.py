@@ -110,7 +110,7 @@ class Lanes:
             most=self._timing.lane_limit,
             in_order=in_order,
             ring={"queue": RING_QUEUE, "lanes": LANES_PER_RING},
-            message=self._ring(),
+            extra=(self._ring() or "", *(_raw(item.body) for item in batch)),
         )
         results = tuple(
             Admitted(item["status"], item.get("first"), item.get("state")) for item in reply["items"]
@@ -297,11 +297,10 @@ class Lanes:
         *,
         durability: Durability = MEMORY,
         insist: bool = False,
-        message: str | None = None,
+        extra: tuple[str | bytes, ...] = (),
         **arguments: Any,
     ) -> dict[str, Any]:
         durable = {"durable": True} if durability.command else {}
-        extra = () if message is None else (message,)
         return script(
             {**self._base, **durable, **arguments}, self._persistence, durability, insist=insist, extra=extra
         )
@@ -316,7 +315,6 @@ def _admission(item: Admission) -> dict[str, Any]:
         "delay": item.delay_ms,
         "window": item.window_ms,
         "print": item.fingerprint,
-        "body": item.body,
         "age": item.max_age_ms,
         "order": item.order_id,
         "key": item.idempotency_key,
@@ -328,6 +326,10 @@ def _admission(item: Admission) -> dict[str, Any]:
     }
     # cjson reads null as a value that is true.
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _brakes(brakes: Brakes) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Script:
         durability: Durability = MEMORY,
         *,
         insist: bool = False,
-        extra: tuple[str, ...] = (),
+        extra: tuple[str | bytes, ...] = (),
     ) -> dict[str, Any]:
         """Run it, repeating after a lost reply. ``extra``: arguments that are passed on as they are.
 

@@ -1,10 +1,12 @@
 -- Take a batch of signals in: claim their ids, store them, append each to its lane or the calendar.
 --
--- arguments  items: {id, connector, action, class, delay, window, print, body,
+-- arguments  items: {id, connector, action, class, delay, window, print,
 --                    age?, order?, key?, key_window?, text?, hold?, drops?, target?}; hold: of the
 --                    delay, what only puts senders in order; most: signals that may wait per
 --                    connector (0: any number); in_order: whether that holds for exits too; keep, stream,
 --                    horizon, slot
+-- ARGV[4]    the message that rings (rare/bell.lua); empty: the caller rings
+-- ARGV[4+i]  the body of the i-th item: not in the JSON, where it would be packed and unpacked once more
 -- items      {status, first, state}: accepted | duplicate | conflict | full; first and state tell of the
 --            signal that holds the id
 --
@@ -29,6 +31,7 @@ local function look_around()
   local signals, names, known = {}, {}, 0
   for i, item in ipairs(A.items) do
     signals[i] = signal_key(item.id)
+    item.body = ARGV[4 + i]
     item.claims = claims(item)
     for _, claim in ipairs(item.claims) do names[#names + 1] = claim end
   end

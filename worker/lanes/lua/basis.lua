@@ -5,7 +5,6 @@
 -- ARGV[1]  prefix of all keys (docs/keys.md lists them)
 -- ARGV[2]  the script's arguments as JSON
 -- ARGV[3]  time in ms after which nobody listens to this call any more; empty: somebody always does
--- ARGV[4]  the message that rings, where the script may ring by itself (rare/bell.lua)
 -- answer   JSON: {now, rings, slots, ended, circuits, items}
 --            rings  lanes that somebody must ring now (a Celery `signals.drain`)
 --            slots  times in ms at which somebody must wake the calendar (`signals.wake`)

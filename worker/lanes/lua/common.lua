@@ -21,7 +21,7 @@ local function answer(items, number)
     if rung_now[lane] then open[#open + 1] = lane end
     rung_now[lane] = nil
   end
-  if number and ARGV[4] and #open > 0 then open = bell().send(open, number) end
+  if number and ARGV[4] ~= '' and #open > 0 then open = bell().send(open, number) end
   return cjson.encode({ now = now, rings = open, slots = slots, ended = ended, circuits = circuits,
     items = items })
 end

@@ -1,6 +1,6 @@
 -- Rings lanes by writing the Celery message here: with the signals, or not at all.
 --
--- ARGV[4]  the message as Celery and kombu write it, with <lanes>, where the names stand in the body, and <number>,
+-- ARGV[4]  of `admit`: the message as Celery and kombu write it, with <lanes>, where the names stand in the body, and <number>,
 --          which makes of its ids new ones
 -- A.ring   {queue, lanes}: where messages go, and how many lanes one may name
 
