@@ -70,6 +70,8 @@ def make_app(redis_url: str, prefix: str, *, horizon: float = 60.0, timeout: flo
             # Messages are hints: no need to emulate acknowledgements, which triple the round trips.
             "ack_emulation": False,
             "global_keyprefix": prefix,
+            # Bodies as they are, not in base64: scripts write rings and read them.
+            "body_encoding": None,
             "socket_timeout": timeout,  # a half-open connection would hang a worker for ever
             "socket_connect_timeout": timeout,
             "socket_keepalive": True,
@@ -122,9 +124,6 @@ def leave_no_files() -> None:
 class _PaperChannel(memory.Channel):
     """Keeps the message that it is given to send."""
 
-    body_encoding = None  # type: ignore[assignment]
-    """The body as it is: a script could not write kombu's base64."""
-
     def _put(self, queue: str, message: dict[str, Any], **_: object) -> None:  # noqa: ARG002
         self.written = message
 
@@ -165,7 +164,8 @@ class CeleryBell:
 
     def _written(self) -> str:
         name, tag = (f"{str(uuid.uuid4())[:24]}<number>" for _ in range(2))
-        with Connection(transport=_PaperTransport) as paper:
+        options = self._app.conf.broker_transport_options
+        with Connection(transport=_PaperTransport, transport_options=options) as paper:
             channel = paper.channel()
             self._app.send_task(
                 DRAIN,

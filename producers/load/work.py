@@ -112,7 +112,7 @@ class Work:
         def send() -> list[Receipt]:
             receipts: list[Receipt] = []
             for part, send_part in zip(parts, sends, strict=True):
-                # Behind what found no room nothing may be taken, or order would be lost: there may be room now.
+                # There may be room by now: what follows would be taken before what found none.
                 full = any(one.status is Status.FULL for one in receipts)
                 receipts += [Receipt(Status.FULL) for _ in part] if full else send_part()
             return receipts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from collections.abc import Callable
@@ -19,6 +20,7 @@ from worker.lanes import Admission, Deferral, Lanes, Outcome, Settlement, Timing
 from worker.lanes.hearing import Hearing
 from worker.lanes.redis import connect
 from worker.lanes.scripts import Script
+from worker.rings import CeleryBell, make_app
 
 
 class TestAdmit:
@@ -501,6 +503,12 @@ class TestCalendar:
         assert sum(len(one.rings) for one in rounds) == 7
 
 
+def ringing(desk: Desk) -> Lanes:
+    """The same queue for a sender whose rings go out with its signals."""
+    bell = CeleryBell(make_app("redis://localhost/0", desk.prefix))
+    return Lanes(desk.client, prefix=desk.prefix, timing=desk.timing, ring=bell.message)
+
+
 class TestSweep:
     def test_a_lost_ring_is_repeated_after_patience(self, make_desk: Callable[..., Desk]) -> None:
         desk = make_desk(patience_ms=40)
@@ -509,6 +517,47 @@ class TestSweep:
         desk.until(answer.now_ms + 45)
         swept = desk.lanes.sweep(1)
         assert (swept.rings, swept.rings_lost) == (("acct",), 1)
+
+    def test_who_waits_in_the_ring_queue_is_not_lost(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(patience_ms=1)
+        answer = ringing(desk).admit([signal(f"c{n}") for n in range(40)])
+        desk.until(answer.now_ms + 10)
+        assert desk.lanes.sweep(1).rings == ()
+
+    def test_what_was_rung_long_before_all_that_waits_is_lost(self, make_desk: Callable[..., Desk]) -> None:
+        # given: three rings, of which the first is lost
+        desk = make_desk(patience_ms=100)
+        for number, ago in enumerate((1000, 950, 500)):
+            answer = ringing(desk).admit([signal(f"c{number}")])
+            desk.client.zadd(f"{desk.prefix}rung", {f"c{number}": answer.now_ms - ago})
+        desk.client.rpop(f"{desk.prefix}rings")
+        # then: it was rung not long enough before the second, which is the oldest that waits
+        assert desk.lanes.sweep(1).rings == ()
+        # but: before the third, when the second is lost, too
+        desk.client.rpop(f"{desk.prefix}rings")
+        desk.until(desk.redis_ms() + 5)
+        swept = desk.lanes.sweep(1)
+        assert (swept.rings, swept.rings_lost) == (("c0", "c1"), 2)
+
+    def test_a_ring_whose_lanes_were_served_tells_nothing(self, make_desk: Callable[..., Desk]) -> None:
+        desk = make_desk(patience_ms=20)
+        answer = desk.lanes.admit([signal("lost")])
+        ringing(desk).admit([signal("served")])
+        assert desk.head("served") is not None
+        desk.until(answer.now_ms + 25)
+        assert desk.lanes.sweep(1).rings == ("lost",)
+
+    @pytest.mark.parametrize(
+        "body", ["", "{}", "[]", "[1]", "[[1]]", "[[[1]], {}]", "[[[null]]]", '[[["x"]]]']
+    )
+    def test_messages_of_any_kind_do_not_stop_a_sweep(
+        self, make_desk: Callable[..., Desk], body: str
+    ) -> None:
+        desk = make_desk(patience_ms=1)
+        answer = desk.lanes.admit([signal()])
+        desk.client.rpush(f"{desk.prefix}rings", b"\xff", "7", json.dumps({"body": body}))
+        desk.until(answer.now_ms + 5)
+        assert desk.lanes.sweep(1).rings == ("acct",)
 
     def test_a_crowded_ring_queue_means_waiting_not_lost(self, make_desk: Callable[..., Desk]) -> None:
         desk = make_desk(patience_ms=1, crowd=5)

@@ -411,9 +411,7 @@ def test_a_full_lane_is_waited_for_and_order_holds(desk: Desk) -> None:
     assert desk.watcher.waited_for == [1, 2, 1, 1]
 
 
-def test_nothing_of_a_batch_overtakes_what_found_no_room(
-    desk: Desk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_nothing_of_a_batch_overtakes_what_found_no_room(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     # given: a batch that is sent in several calls, and room that there is again after the first of them
     monkeypatch.setattr(loader_module, "BATCH", 500)
     desk.write(*(order(n) for n in range(CALL * 2 + 50)))
