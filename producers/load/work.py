@@ -11,6 +11,7 @@ from typing import Protocol
 from producers.admission import Draft, Terms
 from producers.errors import Interrupted, LoadError, interrupted
 from producers.load.ahead import Ahead
+from producers.load.members import Fanout
 from producers.load.pace import Pace
 from producers.load.progress import Progress
 from producers.load.rejects import Reject, RejectsFile
@@ -81,7 +82,10 @@ class Work:
         sent: list[Draft] = []
         with closing(Ahead[list[Receipt]]()) as ahead:
             for batch in chain(batches, [[]]):
-                drafts = [Draft(row.source, progress.key(row.line), progress.id(row.line)) for row in batch]
+                drafts = [
+                    Draft(row.source, progress.key(row.line), progress.id(row.line, row.member))
+                    for row in batch
+                ]
                 send = self._ready(drafts)
                 if under_way:
                     progress = self._note(under_way, self._taken(ahead, sent, progress), progress)
@@ -167,16 +171,17 @@ class Work:
         return type(interrupted(error, ()))(text)
 
 
-def cut(rows: Iterator[Row | None], most: int) -> Iterator[list[Row]]:
-    """Batches of the rows, cut at the same places whenever reading starts at the same place; None ends a
-    batch."""
+def cut(rows: Iterator[Row | None], most: int, fanout: Fanout) -> Iterator[list[Row]]:
+    """Batches of the rows for which these stand, cut between two of these, and at the same places whenever
+    reading starts at the same place; None ends a batch."""
     batch: list[Row] = []
     size = 0
     for row in rows:
         if row is not None:
-            batch.append(row)
-            size += len(row.raw)
-        if row is None or len(batch) == most or size >= BATCH_BYTES:
+            members = fanout(row)
+            batch += members
+            size += sum(len(member.raw) for member in members)
+        if row is None or len(batch) >= most or size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0
     if batch:
