@@ -102,15 +102,16 @@ class Lanes:
 
         ``in_order``: where a lane is full, refuse exits too, which otherwise still find room.
         """
+        bodies = [item.body.encode("utf-8", "surrogateescape") for item in batch]
         reply = self._call(
             self._admit,
             durability=self._durability,
             insist=True,
-            items=[_admission(item) for item in batch],
+            items=[_admission(item, len(body)) for item, body in zip(batch, bodies, strict=True)],
             most=self._timing.lane_limit,
             in_order=in_order,
             ring={"queue": RING_QUEUE, "lanes": LANES_PER_RING},
-            extra=(self._ring() or "", *(_raw(item.body) for item in batch)),
+            extra=(self._ring() or "", b"".join(bodies)),
         )
         results = tuple(
             Admitted(item["status"], item.get("first"), item.get("state")) for item in reply["items"]
@@ -306,7 +307,7 @@ class Lanes:
         )
 
 
-def _admission(item: Admission) -> dict[str, Any]:
+def _admission(item: Admission, size: int) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "id": item.id,
         "connector": item.connector,
@@ -315,6 +316,7 @@ def _admission(item: Admission) -> dict[str, Any]:
         "delay": item.delay_ms,
         "window": item.window_ms,
         "print": item.fingerprint,
+        "size": size,
         "age": item.max_age_ms,
         "order": item.order_id,
         "key": item.idempotency_key,
@@ -326,10 +328,6 @@ def _admission(item: Admission) -> dict[str, Any]:
     }
     # cjson reads null as a value that is true.
     return {name: value for name, value in fields.items() if value is not None}
-
-
-def _raw(text: str) -> bytes:
-    return text.encode("utf-8", "surrogateescape")
 
 
 def _brakes(brakes: Brakes) -> dict[str, Any]:

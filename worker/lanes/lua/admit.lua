@@ -1,12 +1,13 @@
 -- Take a batch of signals in: claim their ids, store them, append each to its lane or the calendar.
 --
--- arguments  items: {id, connector, action, class, delay, window, print,
+-- arguments  items: {id, connector, action, class, delay, window, print, size,
 --                    age?, order?, key?, key_window?, text?, hold?, drops?, target?}; hold: of the
 --                    delay, what only puts senders in order; most: signals that may wait per
 --                    connector (0: any number); in_order: whether that holds for exits too; keep, stream,
 --                    horizon, slot
 -- ARGV[4]    the message that rings (rare/bell.lua); empty: the caller rings
--- ARGV[4+i]  the body of the i-th item: not in the JSON, where it would be packed and unpacked once more
+-- ARGV[5]    the bodies, one behind the other, each of `size` bytes: not in the JSON, where they would be packed and
+--            unpacked once more
 -- items      {status, first, state}: accepted | duplicate | conflict | full; first and state tell of the
 --            signal that holds the id
 --
@@ -28,10 +29,10 @@ local function ask(command, keys, each)
 end
 
 local function look_around()
-  local signals, names, known = {}, {}, 0
+  local signals, names, known, read_to = {}, {}, 0, 0
   for i, item in ipairs(A.items) do
     signals[i] = signal_key(item.id)
-    item.body = ARGV[4 + i]
+    item.body, read_to = string.sub(ARGV[5], read_to + 1, read_to + item.size), read_to + item.size
     item.claims = claims(item)
     for _, claim in ipairs(item.claims) do names[#names + 1] = claim end
   end
