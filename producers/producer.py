@@ -38,9 +38,8 @@ if TYPE_CHECKING:
 
     from worker.ports import Bell
 
-CALL = 100
-"""Signals per call to Redis: few enough not to hold it up (each costs it more, the more there are), enough to
-make the round trip cheap."""
+CALL = 200
+"""Signals per call to Redis: few enough not to hold it up, enough to make the round trip cheap."""
 BATCH = 500
 """Signals that may be sent together, all or none."""
 
@@ -143,7 +142,7 @@ class SignalProducer:
         """Put one signal or many on the queue.
 
         One is a mapping, a parsed signal, or a JSON object as text or bytes; it gives one receipt. Many is a
-        list, a tuple or an iterator of these (read as it goes, 100 at a time), or a JSON array or JSON lines
+        list, a tuple or an iterator of these (read as it goes, 200 at a time), or a JSON array or JSON lines
         as text or bytes; it gives a list of receipts in the same order. A bad signal gets an ``invalid``
         receipt and stops nobody. In a list or a text a signal may name a ``group`` of the accounts file in
         place of ``connectorName``: it becomes one signal for each member, each with its receipt.
