@@ -29,7 +29,7 @@ from typing import Protocol, Self, TypeAlias
 from producers.admission import Draft, Source, Terms
 from producers.errors import Busy, NotSent, interrupted
 from producers.inputs import Keys, Many, S, drafts_of
-from producers.producer import BATCH, CALL, SignalProducer
+from producers.producer import BATCH, SignalProducer
 from producers.receipts import Receipt
 from worker.errors import QueueUnavailable, QueueUnreached, QueueUnusable, SignalsError
 
@@ -239,18 +239,18 @@ class _Hall:
             self._admit(works)
 
     def _next(self) -> list[_Work]:
-        """Whole works of at most ``CALL`` drafts together, or one larger one; none once all is over."""
+        """Whole works of at most ``BATCH`` drafts together; none once all is over."""
         taken: list[_Work] = []
         with self._changed:
             while not self._works and not self._closing:
                 self._changed.wait()
-            size = 0
-            while self._works and (not taken or size + len(self._works[0].wishes) <= CALL):
+            room = BATCH
+            while self._works and len(self._works[0].wishes) <= room:
                 work = self._works.popleft()
                 work.begun = True
-                size += len(work.wishes)
+                room -= len(work.wishes)
                 taken.append(work)
-            self.waiting -= size
+            self.waiting -= BATCH - room
         return taken
 
     def _admit(self, works: list[_Work]) -> None:

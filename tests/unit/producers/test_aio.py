@@ -81,7 +81,7 @@ class TestOrder:
 
         asyncio.run(main())
         assert gate.admitted == [str(n) for n in range(1200)]
-        assert [len(batch) for batch in gate.batches] == [1, *[200] * 5, 199]
+        assert [len(batch) for batch in gate.batches] == [1, 500, 500, 199]
 
     def test_a_call_of_many_keeps_together(self, gate: Gate, sync: SignalProducer) -> None:
         async def main() -> None:
