@@ -575,6 +575,19 @@ class TestSweep:
         desk.until(answer.now_ms + 25)
         assert len(desk.lanes.sweep(1).rings) == 2, "a tenth of the limit"
 
+    def test_a_sweep_ends_no_lease_that_runs(self, make_desk: Callable[..., Desk]) -> None:
+        # given: somebody else has noted a lane as rung long ago that is being worked on
+        desk = make_desk(patience_ms=10)
+        desk.admit(signal())
+        head = desk.head()
+        assert head is not None
+        desk.client.zadd(f"{desk.prefix}rung", {"acct": 1})
+        # then
+        assert desk.lanes.sweep(1).rings == ()
+        assert desk.index_of() == {"wakeups"}
+        assert desk.head() is None
+        assert desk.settle(head)[0] == "done"
+
     def test_one_sweep_per_interval(self, make_desk: Callable[..., Desk]) -> None:
         desk = make_desk(patience_ms=1)
         answer = desk.lanes.admit([signal()])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 LANES = "tests/integration/test_lanes.py"
 BRAKES = "tests/integration/test_lanes_brakes.py"
 DROP = "tests/integration/test_lanes_drop.py"
+RINGING = "tests/integration/test_ringing.py"
 TOLD = "tests/integration/test_lanes_told.py"
 DURABILITY = "tests/integration/test_durability.py"
 HANDLING = "tests/unit/test_handling.py"
@@ -181,6 +182,22 @@ MUTANTS = [
         "  overtaking().forget(rec)\n",
         "",
         (f"{DROP}::TestDrop::test_the_only_one_that_overtook_undoes_nothing_either",),
+    ),
+    Mutant(
+        "a ring that could not be written counts as sent",
+        2,
+        f"{LUA}/rare/bell.lua",
+        "  return lanes\nend",
+        "  return silent\nend",
+        (f"{RINGING}::test_a_ring_that_cannot_be_written_is_left_to_the_caller",),
+    ),
+    Mutant(
+        "who waits in the ring queue is rung again and again",
+        5,
+        f"{LUA}/wake.lua",
+        "if length > 0 then since = waiting_since(queue) end",
+        "",
+        (f"{LANES}::TestSweep::test_who_waits_in_the_ring_queue_is_not_lost",),
     ),
     Mutant(
         "a lost ring is not repeated",
