@@ -28,6 +28,7 @@ from worker.contract import Signal
 from worker.errors import QueueUnavailable, QueueUnusable
 from worker.lanes import Admission, AdmitAnswer, Lanes
 from worker.lanes.redis import connect
+from worker.ports import WrittenBell
 from worker.settings import Settings, load_settings
 from worker.vault import open_vault
 
@@ -37,8 +38,10 @@ if TYPE_CHECKING:
 
     from worker.ports import Bell
 
-BATCH = 500
+CALL = 200
 """Signals per call to Redis: few enough not to hold it up, enough to make the round trip cheap."""
+BATCH = 500
+"""Signals that may be sent together, all or none."""
 
 
 class Queue(Protocol):
@@ -74,17 +77,6 @@ class SignalProducer:
         self._closed = False
         if url.startswith(memory.SCHEME):
             queue, bell = queue or memory.find(url), bell or memory.Silence()
-        self._client: Redis | None = None
-        if queue is None:
-            self._client = connect(url, timeout=settings.redis_timeout)
-            queue = Lanes(
-                self._client,
-                prefix=settings.prefix,
-                timing=settings.timing(),
-                patience=settings.redis_patience,
-                durability=settings.required_durability(),
-            )
-        self._queue = queue
         self._accounts = accounts or follow_accounts(settings.accounts_file)
         self._vault = open_vault(settings.token_keys_file)
         self._app: Celery | None = None
@@ -96,6 +88,18 @@ class SignalProducer:
             )
             bell = CeleryBell(self._app)
         self._bell = bell
+        self._client: Redis | None = None
+        if queue is None:
+            self._client = connect(url, timeout=settings.redis_timeout)
+            queue = Lanes(
+                self._client,
+                prefix=settings.prefix,
+                timing=settings.timing(),
+                patience=settings.redis_patience,
+                durability=settings.required_durability(),
+                ring=bell.message if isinstance(bell, WrittenBell) else lambda: None,
+            )
+        self._queue = queue
 
     @overload
     def send(
@@ -138,7 +142,7 @@ class SignalProducer:
         """Put one signal or many on the queue.
 
         One is a mapping, a parsed signal, or a JSON object as text or bytes; it gives one receipt. Many is a
-        list, a tuple or an iterator of these (read as it goes, 500 at a time), or a JSON array or JSON lines
+        list, a tuple or an iterator of these (read as it goes, 200 at a time), or a JSON array or JSON lines
         as text or bytes; it gives a list of receipts in the same order. A bad signal gets an ``invalid``
         receipt and stops nobody. In a list or a text a signal may name a ``group`` of the accounts file in
         place of ``connectorName``: it becomes one signal for each member, each with its receipt.
@@ -169,7 +173,7 @@ class SignalProducer:
         drafts = drafts_of(signal, idempotency_key, terms.accounts and terms.accounts())
         if isinstance(drafts, Draft):
             return self._all([[drafts]], terms)[0]
-        return self._all(iter(lambda: list(islice(drafts, BATCH)), []), terms)
+        return self._all(iter(lambda: list(islice(drafts, CALL)), []), terms)
 
     def terms(
         self, *, max_age: float | None = None, dedup_window: float | None = None, in_order: bool = False

@@ -16,7 +16,7 @@ VARIABLE = "CRASH_POINT"
 POINTS = {
     # a producer
     "load-begun": "a run has its name, nothing sent",
-    "admitted": "in the lane, nobody rung",
+    "admitted": "in the lane and rung, the sender not told",
     "load-taken": "a batch of a file taken, that not noted",
     "load-set-aside": "bad lines noted, the batch not",
     # whoever rings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from worker.records import CheckoutAnswer, DeferAnswer, Deferral, SettleAnswer, Settlement, WakeAnswer
 from worker.verdict import Attempt
@@ -42,4 +42,13 @@ class Bell(Protocol):
 
     def wake(self, slots_ms: Sequence[int], now_ms: int) -> None:
         """At these times (ms of the Redis clock, which says ``now_ms``) something falls due."""
+        ...
+
+
+@runtime_checkable
+class WrittenBell(Bell, Protocol):
+    """A bell whose rings the queue can send by itself, in the very call that finds who is to be rung."""
+
+    def message(self) -> str:
+        """A ring, with places for names and a number."""
         ...

@@ -7,6 +7,7 @@ one that comes twice finds nothing to do.
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
@@ -14,16 +15,18 @@ from urllib.parse import quote
 from celery import Celery
 from kombu.connection import Connection
 from kombu.entity import Exchange, Queue
+from kombu.messaging import Producer
+from kombu.transport import memory
 from kombu.transport.virtual import base
+from kombu.utils.json import dumps
 
 from worker import crash
 from worker.lanes.address import Address, parse
-from worker.lanes.keys import RING_QUEUE, WAKE_QUEUE
+from worker.lanes.keys import LANES_PER_RING, RING_QUEUE, WAKE_QUEUE
 from worker.lanes.redis import single_try
 
 DRAIN = "signals.drain"
 WAKE = "signals.wake"
-LANES_PER_RING = 32
 
 log = logging.getLogger(__name__)
 
@@ -67,6 +70,8 @@ def make_app(redis_url: str, prefix: str, *, horizon: float = 60.0, timeout: flo
             # Messages are hints: no need to emulate acknowledgements, which triple the round trips.
             "ack_emulation": False,
             "global_keyprefix": prefix,
+            # Bodies as they are, not in base64: scripts write rings and read them.
+            "body_encoding": None,
             "socket_timeout": timeout,  # a half-open connection would hang a worker for ever
             "socket_connect_timeout": timeout,
             "socket_keepalive": True,
@@ -116,11 +121,33 @@ def leave_no_files() -> None:
     setattr(base, "emergency_dump_state", lambda *_, **__: None)  # noqa: B010 - kombu does not know that it may be
 
 
+class _PaperChannel(memory.Channel):
+    """Keeps the message that it is given to send."""
+
+    def _put(self, queue: str, message: dict[str, Any], **_: object) -> None:  # noqa: ARG002
+        self.written = message
+
+
+class _PaperTransport(memory.Transport):
+    Channel = _PaperChannel
+
+
 class CeleryBell:
     """Rings through Celery."""
 
     def __init__(self, app: Celery) -> None:
         self._app = app
+        self._message: str | None = None
+
+    def message(self) -> str:
+        """A ring for the queue's scripts to send (``worker/lanes/lua/rare/bell.lua``).
+
+        What Celery and kombu themselves would write, with ``<lanes>`` in place of the names, as they stand in
+        the body, and ``<number>`` at the end of each id.
+        """
+        if self._message is None:
+            self._message = self._written()
+        return self._message
 
     def ring(self, lanes: Sequence[str]) -> Sequence[str]:
         silent: list[str] = []
@@ -134,6 +161,25 @@ class CeleryBell:
         for slot in slots_ms:
             crash.here("arming")
             self._send(WAKE, [slot], WAKE_QUEUE, max(0.0, (slot - now_ms) / 1000))
+
+    def _written(self) -> str:
+        name, tag = (f"{str(uuid.uuid4())[:24]}<number>" for _ in range(2))
+        options = self._app.conf.broker_transport_options
+        with Connection(transport=_PaperTransport, transport_options=options) as paper:
+            channel = paper.channel()
+            self._app.send_task(
+                DRAIN,
+                args=["<lanes>"],
+                queue=RING_QUEUE,
+                task_id=name,
+                argsrepr="",
+                kwargsrepr="",
+                producer=Producer(channel, auto_declare=False),
+            )
+            message = channel.written
+        message["properties"]["delivery_tag"] = tag
+        text: str = dumps(message)
+        return text.replace(r"\"<lanes>\"", "<lanes>")
 
     def _send(self, task: str, arguments: list[object], queue: str, countdown: float | None) -> bool:
         try:

@@ -61,7 +61,8 @@ def command(
 ) -> None:
     """Send a file of signals: JSON lines (.jsonl, .ndjson, .json) or CSV (.csv).
 
-    The first row of a CSV file names the fields; an empty cell means that the field is absent.
+    The first row of a CSV file names the fields; an empty cell means that the field is absent. A row with
+    `group` in place of `connectorName` becomes one signal for each member of that group of the accounts file.
 
     FILE.progress.json keeps how far it came: after Ctrl-C, a crash or trouble with Redis, the same command
     goes on there, and no signal is sent twice. Lines that are not taken are set aside in

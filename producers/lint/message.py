@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
+from producers.fanout import GROUP, is_for_group
 from producers.lint.findings import Finding, error, hint, warning
 from worker.contract import Action, OrderSignal, Rules, Signal, fingerprint, parse, warnings
+from worker.contract.reading import RepeatedField, decode, utf8
 from worker.contract.shape import SHORTEST_SECRET
 from worker.errors import InvalidSignal
 
@@ -25,9 +27,20 @@ Body = bytes | Mapping[str, object]
 def read(body: Body, line: int) -> Signal | Finding:
     """The signal, or why it would be refused."""
     try:
-        return parse(body, Rules())
+        return parse(_for_one(body), Rules())
     except InvalidSignal as problem:
         return error(line, str(problem), _mending(str(problem)))
+
+
+def _for_one(body: Body) -> Body:
+    """A message to a group as that to one of its members, called like the group. Raises InvalidSignal."""
+    fields = decode(utf8(body)) if isinstance(body, bytes) else body
+    if not isinstance(fields, Mapping) or isinstance(fields, RepeatedField) or not is_for_group(fields):
+        return body
+    if fields.get("connectorName") is not None:
+        raise InvalidSignal("`group` and `connectorName` exclude each other")
+    rest = {name: value for name, value in fields.items() if name != GROUP}
+    return {**rest, "connectorName": fields[GROUP]}
 
 
 def look_at(signal: Signal, line: int, *, fixed_log: bool = True) -> Iterator[Finding]:
@@ -44,6 +57,8 @@ def look_at(signal: Signal, line: int, *, fixed_log: bool = True) -> Iterator[Fi
 def _mending(problem: str) -> str:
     if "placeholder" in problem:
         return "check a template by itself (--as template), or have its placeholders filled in"
+    if "exclude each other" in problem:
+        return "leave one of them out"
     if "is required" in problem:
         return "add the field"
     if "did you mean" in problem:

@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from producers.errors import LoadError
 from producers.lint.findings import Finding, error, hint
-from producers.lint.message import Ids, look_at, read
+from producers.lint.message import Body, Ids, look_at, read
 from producers.lint.pine import messages_in
 from producers.lint.template import examine_template
 from producers.load.lines import Place
@@ -97,7 +97,7 @@ def _position(text: str, item: object) -> int:
     return max(0, text.find(json.dumps(first, ensure_ascii=False))) if isinstance(first, str) else 0
 
 
-def _message(body: bytes | dict[str, str], line: int, ids: Ids) -> Iterator[Finding]:
+def _message(body: Body, line: int, ids: Ids) -> Iterator[Finding]:
     signal = read(body, line)
     if isinstance(signal, Finding):
         yield signal

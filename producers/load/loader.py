@@ -12,6 +12,7 @@ from typing import BinaryIO, Literal
 from producers.admission import Terms
 from producers.errors import LoadError
 from producers.load.growing import GrowingFile, Pipe, followed
+from producers.load.members import fanout
 from producers.load.pace import Pace
 from producers.load.progress import Progress, go_on
 from producers.load.rejects import RejectsFile
@@ -65,6 +66,7 @@ class Loader:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._job = job
+        self._fanout = fanout(job.terms)
         self._sender = sender
         self._watcher = watcher
         self._stop = stop
@@ -82,7 +84,7 @@ class Loader:
             progress, skip = self._start(file)
             work = self._work(progress, self._saving(file), _GO_ON)
             # A file that cannot be read at all must not leave traces: it will be mended and loaded anew.
-            first = list(islice(cut(FORMATS[self._job.format](file, progress.place), BATCH), 1))
+            first = list(islice(cut(FORMATS[self._job.format](file, progress.place), BATCH, self._fanout), 1))
             # The run's name must outlive us before anything is sent under it.
             progress.save(self._job.progress_path)
             crash.here("load-begun")
@@ -92,7 +94,7 @@ class Loader:
             if self._job.follow:
                 return self._follow(file, work, progress)
             rows = FORMATS[self._job.format](file, progress.place)
-            progress, ended = work.send(cut(rows, work.pace.batch), progress)
+            progress, ended = work.send(cut(rows, work.pace.batch, self._fanout), progress)
             if not ended:
                 return self._saved(replace(progress, state="stopped"))
             self._require_unchanged(file, progress)
@@ -108,13 +110,13 @@ class Loader:
         work = self._work(progress, lambda progress: progress, _LOST)
         self._watcher.begun(progress)
         rows = followed(FORMATS[self._job.format], Pipe(descriptor), progress.place)
-        progress, ended = work.send(cut(rows, work.pace.batch), progress)
+        progress, ended = work.send(cut(rows, work.pace.batch, self._fanout), progress)
         return replace(progress, state="done" if ended else "stopped")
 
     def _follow(self, file: BinaryIO, work: Work, progress: Progress) -> Progress:
         grown = GrowingFile(file, self._job.path, self._sleep)
         rows = followed(FORMATS[self._job.format], grown, progress.place)
-        progress, _ = work.send(cut(rows, work.pace.batch), progress)
+        progress, _ = work.send(cut(rows, work.pace.batch, self._fanout), progress)
         if not grown.trouble:
             return self._saved(replace(progress, state="stopped", identity=identify(file)))
         self._saved(replace(progress, state="stopped"))

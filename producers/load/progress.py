@@ -77,10 +77,11 @@ class Progress:
         """Idempotency key of the signal that begins on this line."""
         return f"load:{self.run}:{line}"
 
-    def id(self, line: int) -> str:
-        """Name of that signal: the same in every attempt of this run."""
+    def id(self, line: int, member: str | None = None) -> str:
+        """Name of that signal: the same in every attempt of this run. ``member``: of the line's group."""
+        name = b"%d" % line if member is None else f"{line} {member}".encode("utf-8", "surrogatepass")
         # What uuid.uuid5 gives, in a third of the time: it is asked for each line.
-        digest = hashlib.sha1(_seed(self.run) + b"%d" % line, usedforsecurity=False).digest()
+        digest = hashlib.sha1(_seed(self.run) + name, usedforsecurity=False).digest()
         return (
             digest[:6] + bytes((digest[6] & 0x0F | 0x50, digest[7], digest[8] & 0x3F | 0x80)) + digest[9:16]
         ).hex()

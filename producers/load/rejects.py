@@ -23,8 +23,15 @@ class Reject:
     def as_json(self, run: str) -> str:
         # Bytes that are not UTF-8 survive as lone surrogates, which JSON can escape.
         text = self.row.raw.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
-        fields = {"run": run, "line": self.row.line, "status": self.status, "error": self.error, "text": text}
-        return json.dumps(fields) + "\n"
+        place: dict[str, object] = {"run": run, "line": self.row.line}
+        if self.row.member is not None:
+            place["connector"] = self.row.member
+        return json.dumps({**place, "status": self.status, "error": self.error, "text": text}) + "\n"
+
+    @property
+    def place(self) -> tuple[int, str | None]:
+        """Tells it from all others of its run."""
+        return self.row.line, self.row.member
 
 
 class RejectsFile:
@@ -37,11 +44,11 @@ class RejectsFile:
         """``after``: lines up to this one are safely noted. Raises LoadError."""
         self.path = path
         self._run = run
-        self._noted = self._lines_noted(after)
+        self._noted = self._places_noted(after)
 
     def append(self, rejects: Iterable[Reject]) -> None:
         """Note these, but for those that an earlier process noted before it was cut off. Raises LoadError."""
-        text = "".join(item.as_json(self._run) for item in rejects if item.row.line not in self._noted)
+        text = "".join(item.as_json(self._run) for item in rejects if item.place not in self._noted)
         if not text:
             return
         try:
@@ -62,20 +69,21 @@ class RejectsFile:
         size = os.fstat(descriptor).st_size
         return "\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else ""
 
-    def _lines_noted(self, after: int) -> frozenset[int]:
+    def _places_noted(self, after: int) -> frozenset[tuple[int, str | None]]:
         try:
             with self.path.open("rb") as file:
-                found = (self._line_of(raw) for raw in file)
-                return frozenset(line for line in found if line > after)
+                found = (self._place_of(raw) for raw in file)
+                return frozenset(place for place in found if place[0] > after)
         except FileNotFoundError:
             return frozenset()
         except OSError as error:
             raise LoadError(f"{self.path} cannot be read: {error.strerror}") from None
 
-    def _line_of(self, raw: bytes) -> int:
-        """The number of a line of this run; 0 for anything else."""
+    def _place_of(self, raw: bytes) -> tuple[int, str | None]:
+        """The place of a reject of this run; line 0 for anything else."""
         try:
             fields = json.loads(raw)
-            return int(fields["line"]) if fields["run"] == self._run else 0
-        except (ValueError, KeyError, TypeError):
-            return 0
+            own = fields["run"] == self._run
+            return (int(fields["line"]), fields.get("connector")) if own else (0, None)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return 0, None

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, TypeAlias
 
 from producers.errors import LoadError
+from producers.fanout import GROUP
 from producers.load.lines import LONGEST_LINE, Lines, Place
 from worker.contract.explain import ORDER_FIELDS, SYNC_FIELDS
 from worker.errors import InvalidSignal
@@ -24,9 +25,11 @@ class Row:
     line: int
     """Number of its first line, from 1."""
     end: Place
-    source: bytes | dict[str, str] | InvalidSignal
+    source: bytes | dict[str, str] | dict[str, object] | InvalidSignal
     raw: bytes
-    """As it stands in the file."""
+    """As it stands in the file; for a member of a group, as it would stand there for that one."""
+    member: str | None = None
+    """The account, if the row of the file is for a group."""
 
 
 Reader: TypeAlias = Callable[[BinaryIO, Place], Iterator[Row]]
@@ -152,7 +155,7 @@ def _field_names(header: list[str] | InvalidSignal | None) -> list[str]:
         raise LoadError(f"the header (line 1) cannot be read: {header}")
     names = [name.strip() for name in header]
     for name in names:
-        if name not in ORDER_FIELDS:
+        if name not in ORDER_FIELDS and name != GROUP:
             raise LoadError(f"the header (line 1) {_wrong_name(name)}")
     if len(set(names)) < len(names):
         raise LoadError("the header (line 1) names a field twice")

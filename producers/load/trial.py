@@ -9,6 +9,7 @@ from pathlib import Path
 
 from producers.admission import Draft, Prepared, Terms, prepare
 from producers.load.lines import Place
+from producers.load.members import fanout
 from producers.load.rejects import Reject
 from producers.load.rows import Row
 from producers.load.source import FORMATS, opened, require_text
@@ -85,9 +86,11 @@ def try_out(path: Path, form: str, terms: Terms, watcher: Watcher, *, stop: Call
     trial = Trial()
     with opened(path) as file:
         require_text(file, path)
+        rows_of = fanout(terms)
         for row in FORMATS[form](file, Place()):
             trial.lines = row.end.line
-            _try(row, terms, trial, watcher)
+            for one in rows_of(row):
+                _try(one, terms, trial, watcher)
             if stop():
                 break
     return trial

@@ -11,10 +11,12 @@ from typing import Protocol
 from producers.admission import Draft, Terms
 from producers.errors import Interrupted, LoadError, interrupted
 from producers.load.ahead import Ahead
+from producers.load.members import Fanout
 from producers.load.pace import Pace
 from producers.load.progress import Progress
 from producers.load.rejects import Reject, RejectsFile
 from producers.load.rows import Row
+from producers.producer import CALL
 from producers.receipts import Receipt, Status
 from worker import crash
 from worker.errors import QueueUnavailable, QueueUnusable
@@ -80,8 +82,11 @@ class Work:
         sent: list[Draft] = []
         with closing(Ahead[list[Receipt]]()) as ahead:
             for batch in chain(batches, [[]]):
-                drafts = [Draft(row.source, progress.key(row.line), progress.id(row.line)) for row in batch]
-                send = self.sender.ready(drafts, self.terms)
+                drafts = [
+                    Draft(row.source, progress.key(row.line), progress.id(row.line, row.member))
+                    for row in batch
+                ]
+                send = self._ready(drafts)
                 if under_way:
                     progress = self._note(under_way, self._taken(ahead, sent, progress), progress)
                     self.watcher.advanced(progress)
@@ -103,6 +108,21 @@ class Work:
         self.watcher.advanced(progress)
         return progress
 
+    def _ready(self, drafts: list[Draft]) -> Callable[[], list[Receipt]]:
+        """Check a batch now; the answer sends it, in calls small enough not to hold up Redis."""
+        parts = [drafts[start : start + CALL] for start in range(0, len(drafts), CALL)]
+        sends = [self.sender.ready(part, self.terms) for part in parts]
+
+        def send() -> list[Receipt]:
+            receipts: list[Receipt] = []
+            for part, send_part in zip(parts, sends, strict=True):
+                # There may be room by now: what follows would be taken before what found none.
+                full = any(one.status is Status.FULL for one in receipts)
+                receipts += [Receipt(Status.FULL) for _ in part] if full else send_part()
+            return receipts
+
+        return send
+
     def _taken(self, ahead: Ahead[list[Receipt]], drafts: list[Draft], progress: Progress) -> list[Receipt]:
         """Receipts for all that are under way; those for which there is no room are sent again until there
         is."""
@@ -119,7 +139,7 @@ class Work:
                     f"stopped behind line {progress.place.line}, waiting for room: {self.going_on}"
                 )
             self.sleep(ROOM_PAUSE)
-            again = self.sender.ready([drafts[place] for place in full], self.terms)()
+            again = self._ready([drafts[place] for place in full])()
             for place, receipt in zip(full, again, strict=True):
                 receipts[place] = receipt
         return receipts
@@ -151,16 +171,17 @@ class Work:
         return type(interrupted(error, ()))(text)
 
 
-def cut(rows: Iterator[Row | None], most: int) -> Iterator[list[Row]]:
-    """Batches of the rows, cut at the same places whenever reading starts at the same place; None ends a
-    batch."""
+def cut(rows: Iterator[Row | None], most: int, fanout: Fanout) -> Iterator[list[Row]]:
+    """Batches of the rows for which these stand, cut between two of these, and at the same places whenever
+    reading starts at the same place; None ends a batch."""
     batch: list[Row] = []
     size = 0
     for row in rows:
         if row is not None:
-            batch.append(row)
-            size += len(row.raw)
-        if row is None or len(batch) == most or size >= BATCH_BYTES:
+            members = fanout(row)
+            batch += members
+            size += sum(len(member.raw) for member in members)
+        if row is None or len(batch) >= most or size >= BATCH_BYTES:
             yield batch
             batch, size = [], 0
     if batch:

@@ -195,7 +195,7 @@ def test_a_running_worker_survives_a_password_that_changes(
 def test_the_page_names_every_command_of_the_scripts(role: str) -> None:
     folder = Path(scripts.__file__).parent / "lua"
     others = {"checkout", "settle", "defer", "wake", "resolve", "pause"} if role == "producer" else set()
-    texts = [file.read_text("utf-8") for file in folder.glob("*.lua") if file.stem not in others]
+    texts = [file.read_text("utf-8") for file in folder.rglob("*.lua") if file.stem not in others]
     needed = {name.lower() for text in texts for name in re.findall(r"call\('([A-Z]+)'", text)}
     line = re.search(rf"^ACL SETUSER signals-{role} (.*)$", PAGE.read_text("utf-8"), re.M)
     assert line is not None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 LANES = "tests/integration/test_lanes.py"
 BRAKES = "tests/integration/test_lanes_brakes.py"
 DROP = "tests/integration/test_lanes_drop.py"
+RINGING = "tests/integration/test_ringing.py"
 TOLD = "tests/integration/test_lanes_told.py"
 DURABILITY = "tests/integration/test_durability.py"
 HANDLING = "tests/unit/test_handling.py"
@@ -89,7 +90,7 @@ MUTANTS = [
         "an orphan is taken for a fresh head",
         1,
         f"{LUA}/lanes.lua",
-        "rec.token ~= token)",
+        "rec.token ~= token, holds)",
         "false)",
         (f"{LANES}::TestLeases::test_a_silent_owner_leaves_an_orphan_to_be_judged",),
     ),
@@ -193,7 +194,7 @@ MUTANTS = [
     Mutant(
         "a lane waits for the retry of what was dropped",
         2,
-        f"{LUA}/lanes.lua",
+        f"{LUA}/rare/dropping.lua",
         "if was_head then give_back(rec.connector) end",
         "",
         (f"{DROP}::TestDrop::test_a_lane_does_not_wait_for_the_retry_of_what_was_dropped",),
@@ -201,17 +202,33 @@ MUTANTS = [
     Mutant(
         "an exit that never went out has entries dropped",
         2,
-        f"{LUA}/lanes.lua",
-        "  forget_overtaking(rec)\n",
+        f"{LUA}/rare/dropping.lua",
+        "  overtaking().forget(rec)\n",
         "",
         (f"{DROP}::TestDrop::test_the_only_one_that_overtook_undoes_nothing_either",),
+    ),
+    Mutant(
+        "a ring that could not be written counts as sent",
+        2,
+        f"{LUA}/rare/bell.lua",
+        "  return lanes\nend",
+        "  return silent\nend",
+        (f"{RINGING}::test_a_ring_that_cannot_be_written_is_left_to_the_caller",),
+    ),
+    Mutant(
+        "who waits in the ring queue is rung again and again",
+        5,
+        f"{LUA}/wake.lua",
+        "if length > 0 then since = waiting_since(queue) end",
+        "",
+        (f"{LANES}::TestSweep::test_who_waits_in_the_ring_queue_is_not_lost",),
     ),
     Mutant(
         "a lost ring is not repeated",
         2,
         f"{LUA}/wake.lua",
-        "for _, lane in ipairs(silent) do ring(lane) end",
-        "",
+        "call('ZREM', RUNG, lane) else ring(lane) end",
+        "end",
         (f"{LANES}::TestSweep::test_a_lost_ring_is_repeated_after_patience",),
     ),
     Mutant(
@@ -282,7 +299,7 @@ MUTANTS = [
     Mutant(
         "equal due times forget the order of admission",
         3,
-        f"{LUA}/lanes.lua",
+        f"{LUA}/rare/calendar.lua",
         "'%016.0f', rec.seq)",
         "'%016.0f', 1e6 - rec.seq)",
         (f"{LANES}::TestCalendar::test_equal_due_times_keep_the_order_of_admission",),
@@ -292,7 +309,7 @@ MUTANTS = [
         "a delayed signal joins its lane at once",
         4,
         f"{LUA}/admit.lua",
-        "if item.state == 'delayed' then delay(item) else join(item) end",
+        "if item.state == 'delayed' then calendar().delay(item) else join(item) end",
         "join(item)",
         (f"{LANES}::TestCalendar::test_never_before_its_time_and_in_order_of_due_time",),
     ),
@@ -356,15 +373,15 @@ MUTANTS = [
     Mutant(
         "one failing connector stops all",
         5,
-        f"{LUA}/brakes.lua",
-        "call('SCARD', struggling_key()) >= B.circuit_lanes",
+        f"{LUA}/rare/circuit.lua",
+        "call('SCARD', STRUGGLING) >= B.circuit_lanes",
         "true",
         (f"{BRAKES}::TestCircuit::test_one_connector_failing_often_does_not_open_it",),
     ),
     Mutant(
         "one connector's rate is everybody's",
         5,
-        f"{LUA}/brakes.lua",
+        f"{LUA}/rare/rates.lua",
         "wait_for(P .. 'bucket:' .. lane,",
         "wait_for(P .. 'bucket:',",
         (f"{BRAKES}::TestRates::test_a_connector_gets_its_burst_then_its_rate",),
@@ -455,7 +472,7 @@ MUTANTS = [
     Mutant(
         "a call acts although its caller has given it up",
         8,
-        f"{LUA}/common.lua",
+        f"{LUA}/basis.lua",
         "if now > (tonumber(ARGV[3]) or now) then",
         "if false then",
         ("tests/integration/test_late_calls.py::test_a_copy_that_was_held_back_does_nothing",),
@@ -487,9 +504,9 @@ MUTANTS = [
     Mutant(
         "an id is free although its order may exist",
         8,
-        f"{LUA}/common.lua",
-        "unknown = { dead = true, frees = false }",
-        "unknown = { dead = true, frees = true }",
+        f"{LUA}/basis.lua",
+        "unknown = 'dead'",
+        "unknown = 'dead, free'",
         (f"{LANES}::TestSettle::test_ids_are_freed_only_when_no_order_can_exist",),
     ),
     Mutant(
@@ -503,7 +520,7 @@ MUTANTS = [
     Mutant(
         "what may have been taken is dropped",
         8,
-        f"{LUA}/lanes.lua",
+        f"{LUA}/rare/dropping.lua",
         " and (rec.unknowns or 0) == 0",
         "",
         (f"{DROP}::TestDrop::test_what_may_have_been_taken_is_not_hidden",),
@@ -545,7 +562,7 @@ MUTANTS = [
     Mutant(
         "held signals are taken in the order of their admission",
         3,
-        f"{LUA}/lanes.lua",
+        f"{LUA}/rare/dropping.lua",
         "return rec.held < by.held end",
         "return rec.seq < by.seq end",
         (

@@ -7,5 +7,7 @@ FORMAT = 1
 than Redis holds touches nothing. Raise it if an older release would misread what this one writes."""
 RING_QUEUE = "rings"
 """Celery queue of ``signals.drain``: lanes that have work."""
+LANES_PER_RING = 32
+"""How many lanes one ring names at most."""
 WAKE_QUEUE = "wakes"
 """Celery queue of ``signals.wake``: apart from the rings, so that a backlog of those does not delay it."""

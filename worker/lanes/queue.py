@@ -10,7 +10,7 @@ import redis
 
 from worker.lanes.durability import MEMORY, Durability
 from worker.lanes.hearing import Hearing
-from worker.lanes.keys import FORMAT, RING_QUEUE
+from worker.lanes.keys import FORMAT, LANES_PER_RING, RING_QUEUE
 from worker.lanes.redis import Persistence
 from worker.lanes.scripts import Observe, Script
 from worker.records import (
@@ -65,10 +65,13 @@ class Lanes:
         rate_of: Callable[[str], tuple[float, int] | None] = lambda _: None,
         worker: str = "",
         observe: Observe | None = None,
+        ring: Callable[[], str | None] = lambda: None,
     ) -> None:
         """``worker``: a name under which each sweep notes that its caller is alive; empty: it does not.
         ``observe``: told of every call to Redis.
         ``rate_of``: rate and burst of a connector for which those of ``brakes`` do not hold.
+        ``ring``: the message with which ``admit`` rings lanes by itself, so that its answer names none but
+        those that this cannot ring; None: it names all.
         ``durability``: how safe a write must be before ``admit`` returns, or a head is handed out."""
         self._durability = durability
         self._timing = timing or Timing()
@@ -85,6 +88,7 @@ class Lanes:
         self._brakes = _brakes(brakes or Brakes())
         self._rate_of = rate_of
         self._worker = worker
+        self._ring = ring
         self._base = {
             "format": FORMAT,
             "lease": self._timing.lease_ms,
@@ -99,13 +103,16 @@ class Lanes:
 
         ``in_order``: where a lane is full, refuse exits too, which otherwise still find room.
         """
+        bodies = [item.body.encode("utf-8", "surrogateescape") for item in batch]
         reply = self._call(
             self._admit,
             durability=self._durability,
             insist=True,
-            items=[_admission(item) for item in batch],
+            items=[_admission(item, len(body)) for item, body in zip(batch, bodies, strict=True)],
             most=self._timing.lane_limit,
             in_order=in_order,
+            ring={"queue": RING_QUEUE, "lanes": LANES_PER_RING},
+            extra=(self._ring() or "", b"".join(bodies)),
         )
         results = tuple(
             Admitted(item["status"], item.get("first"), item.get("state")) for item in reply["items"]
@@ -242,7 +249,13 @@ class Lanes:
     def _change_pause(
         self, scopes: Sequence[str], label: str, by: str, why: str, *, begin: bool
     ) -> PauseAnswer:
-        arguments = {"scopes": list(scopes), "label": label, "by": by, "why": why, "set": begin}
+        arguments: dict[str, Any] = {
+            "scopes": list(scopes),
+            "label": label,
+            "by": by,
+            "why": why,
+            "set": begin,
+        }
         reply = self._call(self._pause, durability=self._durability, insist=True, **arguments)
         return PauseAnswer(**_common(reply), in_flight=tuple(item["id"] for item in reply["items"]))
 
@@ -288,13 +301,21 @@ class Lanes:
             self._put_back(unsent, MEMORY)
 
     def _call(
-        self, script: Script, *, durability: Durability = MEMORY, insist: bool = False, **arguments: Any
+        self,
+        script: Script,
+        *,
+        durability: Durability = MEMORY,
+        insist: bool = False,
+        extra: tuple[str | bytes, ...] = (),
+        **arguments: Any,
     ) -> dict[str, Any]:
         durable = {"durable": True} if durability.command else {}
-        return script({**self._base, **durable, **arguments}, self._persistence, durability, insist=insist)
+        return script(
+            {**self._base, **durable, **arguments}, self._persistence, durability, insist=insist, extra=extra
+        )
 
 
-def _admission(item: Admission) -> dict[str, Any]:
+def _admission(item: Admission, size: int) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "id": item.id,
         "connector": item.connector,
@@ -303,7 +324,7 @@ def _admission(item: Admission) -> dict[str, Any]:
         "delay": item.delay_ms,
         "window": item.window_ms,
         "print": item.fingerprint,
-        "body": item.body,
+        "size": size,
         "age": item.max_age_ms,
         "order": item.order_id,
         "key": item.idempotency_key,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
-from importlib.resources import files
 from typing import Any, cast
 
 import redis
@@ -13,6 +12,7 @@ from redis.exceptions import NoPermissionError, NoScriptError, ReadOnlyError
 
 from worker.clock import steady
 from worker.errors import LedgerNewer
+from worker.lanes import assembly
 from worker.lanes.durability import MEMORY, Durability
 from worker.lanes.hearing import Hearing
 from worker.lanes.redis import NotDurable, NotInTime, Persistence, RedisError, ResponseError
@@ -21,12 +21,14 @@ _DENIED = ("ACL failure in script", "The user executing the script can't")
 """How servers say that a command of a script is forbidden; redis-py takes it for a mistake in the script."""
 
 
+_Arguments = tuple[bytes | str, ...]
+
 Observe = Callable[[str, float, bool], None]
 """Told of each call to Redis: the script's name, seconds, and whether it was answered."""
 
 
 class Script:
-    """One Lua script with the shared rules in front of it; arguments and answers are JSON."""
+    """One Lua script with the shared rules that it uses; arguments and answers are JSON."""
 
     def __init__(
         self,
@@ -39,10 +41,8 @@ class Script:
         observe: Observe | None = None,
     ) -> None:
         """``when_full``: run it even if Redis is at its memory limit, because it gives memory back."""
-        folder = files("worker.lanes") / "lua"
         flags = "#!lua flags=allow-oom\n" if when_full else "#!lua\n"
-        parts = ("common.lua", "brakes.lua", "lanes.lua", f"{name}.lua")
-        self._text = flags + "".join((folder / part).read_text("utf-8") for part in parts)
+        self._text = flags + assembly.script(name)
         self._sha = hashlib.sha1(self._text.encode()).hexdigest()  # noqa: S324 - Redis names scripts so
         self._client = client
         self._hearing = hearing
@@ -57,8 +57,9 @@ class Script:
         durability: Durability = MEMORY,
         *,
         insist: bool = False,
+        extra: tuple[str | bytes, ...] = (),
     ) -> dict[str, Any]:
-        """Run it, repeating after a lost reply.
+        """Run it, repeating after a lost reply. ``extra``: arguments that are passed on as they are.
 
         The answer tells as ``durable`` whether what was written is as safe as ``durability`` demands; with
         ``insist`` it is asked again until it is.
@@ -72,7 +73,7 @@ class Script:
         def call() -> dict[str, Any]:
             until = self._hearing.until()
             asked = steady()
-            reply, durable = self._evaluate((payload, until), durability)
+            reply, durable = self._evaluate((payload, until, *extra), durability)
             # A record that is not UTF-8 must spoil itself only, not the whole answer.
             answer: dict[str, Any] = json.loads(reply.decode("utf-8", "surrogateescape"))
             self._hearing.note(asked, answer["now"])
@@ -86,8 +87,8 @@ class Script:
 
         return persistence.run(call)
 
-    def _observed(self, observe: Observe) -> Callable[[tuple[bytes, str], Durability], tuple[bytes, bool]]:
-        def evaluate(arguments: tuple[bytes, str], durability: Durability) -> tuple[bytes, bool]:
+    def _observed(self, observe: Observe) -> Callable[[_Arguments, Durability], tuple[bytes, bool]]:
+        def evaluate(arguments: _Arguments, durability: Durability) -> tuple[bytes, bool]:
             asked, answered = steady(), False
             try:
                 reply = self._ask(arguments, durability)
@@ -98,7 +99,7 @@ class Script:
 
         return evaluate
 
-    def _ask(self, arguments: tuple[bytes, str], durability: Durability) -> tuple[bytes, bool]:
+    def _ask(self, arguments: _Arguments, durability: Durability) -> tuple[bytes, bool]:
         try:
             try:
                 return self._run("EVALSHA", self._sha, arguments, durability)
@@ -114,7 +115,7 @@ class Script:
             raise
 
     def _run(
-        self, command: str, script: str, arguments: tuple[bytes, str], durability: Durability
+        self, command: str, script: str, arguments: _Arguments, durability: Durability
     ) -> tuple[bytes, bool]:
         call = (command, script, 0, self._prefix, *arguments)
         if durability.command is None:

@@ -38,6 +38,17 @@ def one(text: str, kind: Kind = "json", **options: Any) -> tuple[int, str, str]:
 
 def test_nothing_is_wrong_with_a_good_message() -> None:
     assert found(message()) == []
+
+
+def test_a_message_to_a_group_is_looked_at_as_one_to_an_account() -> None:
+    assert found(message(connectorName=None, group="desk")) == []
+    assert one(message(connectorName=None, group="desk", clientOrderId="Long"))[1] == "warning"
+    assert one(message(connectorName=None, group="desk", perecnt="1"))[1] == "error"
+    assert found("group,action,percent,loss,clientOrderId\ndesk,openLong,1,5,o1\n", "csv") == []
+
+
+def test_a_message_to_a_group_names_no_account_beside_it() -> None:
+    assert "exclude each other" in one(message(group="desk"))[2]
     assert found(message() + "\n" + message(clientOrderId="long-2"), "jsonl") == []
     assert found(f"[{message()}, {message(clientOrderId='long-2')}]") == []
     assert found(message(clientOrderId="{{ticker}}-{{timenow}}", log="{{close}}")) == []

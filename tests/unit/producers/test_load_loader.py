@@ -17,6 +17,7 @@ from producers.load import loader as loader_module
 from producers.load.loader import Job, Loader
 from producers.load.progress import Progress
 from producers.load.rejects import Reject
+from producers.producer import CALL
 from worker.contract import Rules
 from worker.errors import InvalidSignal, QueueUnavailable
 from worker.lanes import Admitted
@@ -408,6 +409,23 @@ def test_a_full_lane_is_waited_for_and_order_holds(desk: Desk) -> None:
     assert (progress.state, progress.counters.accepted, progress.counters.refused) == ("done", 5, 0)
     assert [key.split(":")[-1] for key in desk.keys] == ["1", "2", "3", "4", "5"]
     assert desk.watcher.waited_for == [1, 2, 1, 1]
+
+
+def test_nothing_of_a_batch_overtakes_what_found_no_room(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    # given: a batch that is sent in several calls, and room that there is again after the first of them
+    monkeypatch.setattr(loader_module, "BATCH", 500)
+    desk.write(*(order(n) for n in range(CALL * 2 + 50)))
+    desk.sender.room = CALL - 10
+
+    def make_room(_: int) -> None:
+        desk.sender.room = 1_000_000
+
+    desk.sender.after = make_room
+    # when
+    progress = desk.load()
+    # then
+    assert (progress.state, progress.counters.accepted) == ("done", CALL * 2 + 50)
+    assert [int(key.split(":")[-1]) for key in desk.keys] == list(range(1, CALL * 2 + 51))
 
 
 def test_a_wish_to_stop_ends_the_wait_and_the_same_load_goes_on(desk: Desk) -> None:

@@ -149,13 +149,13 @@ def test_large_input_is_cut_into_batches_as_it_is_read(producer: SignalProducer,
 
     def endless() -> Iterator[dict[str, object]]:
         for number in range(1001):
-            drawn.append(next(read) - len(queue.batches) * 500)
+            drawn.append(next(read) - len(queue.batches) * 200)
             yield order(f"c{number}")
 
     receipts = producer.send(endless())
     assert [receipt.connector for receipt in receipts] == [f"c{number}" for number in range(1001)]
-    assert [len(batch) for batch in queue.batches] == [500, 500, 1]
-    assert max(drawn) <= 500
+    assert [len(batch) for batch in queue.batches] == [200] * 5 + [1]
+    assert max(drawn) <= 200
 
 
 def test_keys_for_many(producer: SignalProducer, queue: NotedQueue) -> None:
@@ -194,8 +194,8 @@ def test_an_interrupted_call_tells_what_is_certain(producer: SignalProducer, que
         producer.send([order() for _ in range(700)])
     error = caught.value
     assert isinstance(error, Interrupted)
-    assert [receipt.ok for receipt in error.receipts] == [True] * 500
-    assert "500 signals have their receipts" in str(error)
+    assert [receipt.ok for receipt in error.receipts] == [True] * 200
+    assert "200 signals have their receipts" in str(error)
     assert "sending again is safe with the same" in str(error)
     assert "\n" not in str(error)
 

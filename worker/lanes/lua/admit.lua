@@ -1,10 +1,13 @@
 -- Take a batch of signals in: claim their ids, store them, append each to its lane or the calendar.
 --
--- arguments  items: {id, connector, action, class, delay, window, print, body,
+-- arguments  items: {id, connector, action, class, delay, window, print, size,
 --                    age?, order?, key?, key_window?, text?, hold?, drops?, target?}; hold: of the
 --                    delay, what only puts senders in order; most: signals that may wait per
 --                    connector (0: any number); in_order: whether that holds for exits too; keep, stream,
 --                    horizon, slot
+-- ARGV[4]    the message that rings (rare/bell.lua); empty: the caller rings
+-- ARGV[5]    the bodies, one behind the other, each of `size` bytes: not in the JSON, where they would be packed and
+--            unpacked once more
 -- items      {status, first, state}: accepted | duplicate | conflict | full; first and state tell of the
 --            signal that holds the id
 --
@@ -26,9 +29,10 @@ local function ask(command, keys, each)
 end
 
 local function look_around()
-  local signals, names, known = {}, {}, 0
+  local signals, names, known, read_to = {}, {}, 0, 0
   for i, item in ipairs(A.items) do
     signals[i] = signal_key(item.id)
+    item.body, read_to = string.sub(ARGV[5], read_to + 1, read_to + item.size), read_to + item.size
     item.claims = claims(item)
     for _, claim in ipairs(item.claims) do names[#names + 1] = claim end
   end
@@ -84,8 +88,7 @@ local function is_full(item)
   if A.most == 0 then return false end
   local spare = item.class == 'cancel' and A.most or math.ceil(A.most / 10)
   if A.in_order or item.class == 'entry' then spare = 0 end
-  local delayed = has_delayed(item.connector) and call('ZCARD', later_key(item.connector)) or 0
-  return call('LLEN', lane_key(item.connector)) + delayed >= A.most + spare
+  return call('LLEN', lane_key(item.connector)) + delayed(item.connector) >= A.most + spare
 end
 
 local function repeat_answer(id)
@@ -142,10 +145,10 @@ for i, item in ipairs(A.items) do
       promote(item.connector)  -- what fell due before now goes first
       store(item, seq + i)
       note_text(item)
-      if item.state == 'delayed' then delay(item) else join(item) end
+      if item.state == 'delayed' then calendar().delay(item) else join(item) end
       tally(TOTALS, 'admitted', 1)
       items[i] = ACCEPTED
     end
   end
 end
-return answer(items)
+return answer(items, batch_from)

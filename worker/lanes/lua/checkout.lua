@@ -8,9 +8,10 @@
 local items = {}
 for _, lane in ipairs(A.lanes) do
   local at = tonumber(call('ZSCORE', WAKEUPS, lane) or 0)
-  if at <= now or call('HGET', LEASES, lane) == A.token then
+  local holds = at > now and call('HGET', LEASES, lane) == A.token
+  if at <= now or holds then
     local rung = call('ZSCORE', RUNG, lane)
-    local head = take(lane, A.token)
+    local head = take(lane, A.token, holds)
     if head then
       head.rung = rung and tonumber(rung) or nil
       items[#items + 1] = head

@@ -1,70 +1,4 @@
--- What every script of this folder shares: the loader puts common, brakes and lanes in front of each.
---
--- ARGV[1]  prefix of all keys (docs/keys.md lists them)
--- ARGV[2]  the script's arguments as JSON
--- ARGV[3]  time in ms after which nobody listens to this call any more; empty: somebody always does
--- answer   JSON: {now, rings, slots, ended, circuits, items}
---            rings  lanes that somebody must ring now (a Celery `signals.drain`)
---            slots  times in ms at which somebody must wake the calendar (`signals.wake`)
---            ended  signals that reached their outcome in this call
---            circuits  {endpoint, open}: circuits that this call opened or closed
---            items  one answer per argument, as each script documents
---
--- Time is always the server's, in ms: one clock for all producers and workers.
--- Every script gives the same answer when the same caller asks again after a lost reply.
-
-local call = redis.call
-local P = ARGV[1]
-local A = cjson.decode(ARGV[2])
-local clock = call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-
--- A copy of a call that its caller has given up, and perhaps repeated, must not act for nobody.
-if now > (tonumber(ARGV[3]) or now) then return cjson.encode({ now = now, late = true }) end
-
--- A newer release may mean something else by what it writes (worker/lanes/keys.py): we end what we have begun, and
--- leave the rest to it.
-local format = tonumber(call('GET', P .. 'format')) or 1
-if format > A.format then
-  if not A.ends then return cjson.encode({ now = now, newer = format }) end
-  for _, item in ipairs(A.items) do item.more = nil end
-end
-
--- A lane with work is in LANES and in exactly one of RUNG, WAKEUPS and HALTED. Whoever finds its time
--- passed rings it; whoever finds it in any of them leaves it alone.
-local LANES = P .. 'lanes'       -- zset: lane -> due time of its head
-local RUNG = P .. 'rung'         -- zset: lane -> when it was rung and not yet checked out
-local WAKEUPS = P .. 'wakeups'   -- zset: lane -> lease end or retry time
-local HALTED = P .. 'halted'     -- zset: lane -> when to look for stale signals in it; held by a brake
-local LEASES = P .. 'leases'     -- hash: lane -> token of its holder
-local RESERVED = P .. 'reserved' -- hash: lane -> when its turn under the rate limits comes
-local CALENDAR = P .. 'calendar' -- zset: connector -> due time of its next delayed signal
-local ARMED = P .. 'armed'       -- zset: slot -> slot, countdown tasks that are on their way
-local COUNTS = P .. 'counts'     -- hash: how many signals are where, now
-local TOTALS = P .. 'totals'     -- hash: how many ended how, ever
-local DEAD = P .. 'dead'         -- zset: id -> when it became a dead letter
-local UNKNOWN = P .. 'unknown'   -- zset: those of them that may have become an order, likewise
-local OUTCOMES = P .. 'outcomes' -- stream: outcomes as they happen, bounded
-
--- dead: kept for a person to look at. frees: it is certain that no order was placed, so the
--- sender may use the id again.
-local RULES = {
-  accepted = { dead = false, frees = false },
-  cancelled = { dead = false, frees = true },
-  rejected = { dead = true, frees = true },
-  expired = { dead = true, frees = true },
-  unsent = { dead = true, frees = true },
-  invalid = { dead = true, frees = true },
-  unknown = { dead = true, frees = false },
-  discarded = { dead = false, frees = true },  -- by a person, who takes it that no order exists
-}
-
-local HISTORY_LINES = 10  -- attempts remembered per signal
-local STEPS = 200         -- signals one lane may promote or expire per call: bounds the script's time
-local budget = 1000       -- signals all lanes may promote per call
-
-local rings, rung_now, slots, ended, circuits = {}, {}, {}, {}, {}
-local tallies = {}  -- hash -> field -> by how much this call changes it: written once, not once per signal
+-- Answers, records, outcomes, and the indexes in which a lane is.
 
 local function tally(hash, field, by)
   local fields = tallies[hash] or {}
@@ -72,7 +6,8 @@ local function tally(hash, field, by)
   fields[field] = (fields[field] or 0) + by
 end
 
-local function answer(items)
+-- `number`: whoever gives one has the rings sent from here, if the caller wants that (rare/bell.lua).
+local function answer(items, number)
   for hash, fields in pairs(tallies) do
     for field, by in pairs(fields) do
       if by ~= 0 then call('HINCRBY', hash, field, by) end
@@ -86,6 +21,7 @@ local function answer(items)
     if rung_now[lane] then open[#open + 1] = lane end
     rung_now[lane] = nil
   end
+  if number and ARGV[4] ~= '' and #open > 0 then open = bell().send(open, number) end
   return cjson.encode({ now = now, rings = open, slots = slots, ended = ended, circuits = circuits,
     items = items })
 end
@@ -108,8 +44,8 @@ end
 
 local NUMBERS = { seq = true, admitted = true, due = true, expires = true, window = true, key_window = true,
   held = true, attempts = true, unknowns = true, taken = true }
-local FIELDS = { 'connector', 'action', 'class', 'state', 'seq', 'admitted', 'due', 'expires', 'window', 'key_window', 'held',
-  'order', 'key', 'text', 'print', 'drops', 'target', 'attempts', 'unknowns', 'token', 'taken', 'outcome', 'history' }
+local ALL = { 'connector', 'action', 'class', 'state', 'seq', 'admitted', 'due', 'expires', 'window', 'key_window', 'held',
+  'order', 'key', 'text', 'print', 'drops', 'target', 'attempts', 'unknowns', 'token', 'taken', 'outcome' }
 
 -- What a record that somebody has spoilt is taken for: an entry that may be on its way, so that it is judged
 -- and not sent, and no script fails half-way through a batch of other people's signals.
@@ -125,18 +61,22 @@ local function whole(text)
   if value and value >= -MOST and value <= MOST then return math.floor(value) end
 end
 
--- A record of this id; nil if there is none, or something that is not even a hash.
-local function read(id)
-  local values = redis.pcall('HMGET', signal_key(id), unpack(FIELDS))
+-- Some fields of the record of this id, the connector first; nil if there is none, or something that is not even
+-- a hash.
+local function read_some(id, fields)
+  local values = redis.pcall('HMGET', signal_key(id), unpack(fields))
   if values.err or not values[1] then return nil end
   local rec = { id = id }
-  for i, field in ipairs(FIELDS) do
-    local value = values[i] or nil
+  for i, field in ipairs(fields) do
+    local value = values[i]
     if value and NUMBERS[field] then value = whole(value) or UNREADABLE[field] end
     rec[field] = value or SPOILT[field]
   end
   return rec
 end
+
+-- The whole record but for its history, which only `remember` needs.
+local function read(id) return read_some(id, ALL) end
 
 -- The claims of a signal, and how long after its admission each is kept at least.
 local function claims(rec)
@@ -155,12 +95,11 @@ end
 
 local function remember(rec, note)
   if not note or note == '' then return end
-  local lines = {}
-  for line in string.gmatch(rec.history or '', '[^\n]+') do lines[#lines + 1] = line end
+  local key, lines = signal_key(rec.id), {}
+  for line in string.gmatch(call('HGET', key, 'history') or '', '[^\n]+') do lines[#lines + 1] = line end
   lines[#lines + 1] = note
   while #lines > HISTORY_LINES do table.remove(lines, 1) end
-  rec.history = table.concat(lines, '\n')
-  call('HSET', signal_key(rec.id), 'history', rec.history)
+  call('HSET', key, 'history', table.concat(lines, '\n'))
 end
 
 -- Who decides, and for what reason; for acts of people.
@@ -173,23 +112,24 @@ local function note_act(rec, act, was)
     'action', rec.action, 'act', act, 'by', A.by, 'why', A.why, 'was', was)
 end
 
--- Give a signal its outcome. The caller has taken it out of its lane or out of the calendar.
-local function finish(rec, outcome, why)
-  local rule = RULES[outcome]
-  local keys, windows = claims(rec)
+-- Give a signal its outcome. The caller has taken it out of its lane or out of the calendar. `partial`: the
+-- record was read without what its claims are made of.
+local function finish(rec, outcome, why, partial)
+  local dead, frees = string.find(RULES[outcome], 'dead'), string.find(RULES[outcome], 'free')
+  local keys, windows = claims(partial and read(rec.id) or rec)
   for i, claim in ipairs(keys) do
     local held = call('GET', claim)
     if held and owner(held) == rec.id then
-      if rule.frees then
+      if frees then
         call('DEL', claim)
-      elseif not rule.dead then
+      elseif not dead then
         call('PEXPIREAT', claim, rec.admitted + windows[i])
       end
     end
   end
   local key = signal_key(rec.id)
-  call('HSET', key, 'state', rule.dead and 'dead' or 'finished', 'outcome', outcome, 'why', why, 'ended', now)
-  if rule.dead then
+  call('HSET', key, 'state', dead and 'dead' or 'finished', 'outcome', outcome, 'why', why, 'ended', now)
+  if dead then
     call('ZADD', DEAD, now, rec.id)
     if outcome == 'unknown' then call('ZADD', UNKNOWN, now, rec.id) end
     tally(COUNTS, 'dead:' .. outcome, 1)
@@ -222,9 +162,27 @@ local function leave_dead(rec)
   tally(TOTALS, rec.outcome or '?', -1)
 end
 
-local function ring(lane)
-  call('ZREM', WAKEUPS, lane)
-  call('ZREM', HALTED, lane)
+local some_halted, some_reserved = nil, nil
+
+-- Whether any lane may be halted: asked of each lane that a signal joins, and nearly always no.
+local function any_halted()
+  if some_halted == nil then some_halted = call('ZCARD', HALTED) > 0 end
+  return some_halted
+end
+
+-- Whether any lane may have a turn under a rate limit; likewise.
+local function any_reserved()
+  if some_reserved == nil then some_reserved = call('HLEN', RESERVED) > 0 end
+  return some_reserved
+end
+
+-- Take a lane out of whichever of two indexes it is in; in at most one, so the likelier is asked first.
+local function leave(lane, likely, other)
+  if call('ZREM', likely, lane) == 0 and (other ~= HALTED or any_halted()) then call('ZREM', other, lane) end
+end
+
+-- Ring a lane that is in no index.
+local function ring_new(lane)
   call('ZADD', RUNG, now, lane)
   if not rung_now[lane] then
     rung_now[lane] = true
@@ -232,22 +190,25 @@ local function ring(lane)
   end
 end
 
-local function lease(lane, token)
+local function ring(lane)
+  leave(lane, WAKEUPS, HALTED)
+  ring_new(lane)
+end
+
+-- `holds`: whether the lane is leased under this token already.
+local function lease(lane, token, holds)
   rung_now[lane] = nil
-  call('HSET', LEASES, lane, token)
-  call('ZREM', RUNG, lane)
-  call('ZREM', HALTED, lane)
-  call('ZADD', WAKEUPS, now + A.lease, lane)
+  if not holds then call('HSET', LEASES, lane, token) end
+  -- Whose lease goes on is there already, and so nowhere else.
+  if call('ZADD', WAKEUPS, now + A.lease, lane) == 1 then leave(lane, RUNG, HALTED) end
 end
 
 local function idle(lane)
   rung_now[lane] = nil
   call('ZREM', LANES, lane)
-  call('ZREM', RUNG, lane)
-  call('ZREM', WAKEUPS, lane)
-  call('ZREM', HALTED, lane)
+  if call('ZREM', WAKEUPS, lane) == 0 then leave(lane, RUNG, HALTED) end
   call('HDEL', LEASES, lane)
-  call('HDEL', RESERVED, lane)
+  if any_reserved() then call('HDEL', RESERVED, lane) end
   call('DEL', exits_key(lane), overtaken_key(lane))
 end
 
@@ -266,11 +227,15 @@ local function leave_lane(rec, from_the_end)
   tally(COUNTS, 'waiting', -1)
 end
 
+local armed_now = {}
+
 -- One countdown task per slot, however many signals fall due in it, and only within the horizon:
 -- the sweep arms what is further off when it comes near.
 local function arm(at)
   if at - now > A.horizon then return end
   local slot = math.ceil(at / A.slot) * A.slot
+  if armed_now[slot] then return end
+  armed_now[slot] = true
   if call('ZADD', ARMED, 'NX', slot, slot) == 1 then slots[#slots + 1] = slot end
 end
 
@@ -278,27 +243,16 @@ end
 local function park(lane, at)
   rung_now[lane] = nil
   call('HDEL', LEASES, lane)
-  call('ZREM', RUNG, lane)  -- it is there if the lease had run out and nobody has come yet
-  call('ZREM', HALTED, lane)
-  call('ZADD', WAKEUPS, at, lane)
+  -- It is rung if it was just being taken, or if the lease had run out and nobody has come yet.
+  if call('ZADD', WAKEUPS, at, lane) == 1 then leave(lane, RUNG, HALTED) end
   arm(at)
-end
-
-local some_halted = nil
-
--- Whether any lane may be halted: asked of each lane that a signal joins, and nearly always no.
-local function any_halted()
-  if some_halted == nil then some_halted = call('ZCARD', HALTED) > 0 end
-  return some_halted
 end
 
 -- Let go of a lane until its brake is taken off; at `at` something in it becomes stale.
 local function halt(lane, at)
   rung_now[lane] = nil
   call('HDEL', LEASES, lane)
-  call('ZREM', RUNG, lane)
-  call('ZREM', WAKEUPS, lane)
-  call('ZADD', HALTED, at, lane)
+  if call('ZADD', HALTED, at, lane) == 1 then leave(lane, RUNG, WAKEUPS) end
   some_halted = true
 end
 
@@ -312,12 +266,3 @@ local function tell_again(lane)
   end
 end
 
-local function note_calendar(lane)
-  local first = call('ZRANGE', later_key(lane), 0, 0, 'WITHSCORES')
-  if first[2] then
-    call('ZADD', CALENDAR, first[2], lane)
-    arm(tonumber(first[2]))
-  else
-    call('ZREM', CALENDAR, lane)
-  end
-end

@@ -18,9 +18,9 @@ local function drop_wanted(id)
     return 'done'
   end
   if rec.state == 'sending' then return 'sending' end
-  if not is_unsent(rec) then return 'doubtful' end
+  if not dropping().is_unsent(rec) then return 'doubtful' end
   note_act(rec, 'drop', rec.state)
-  call_off(rec, reason)
+  dropping().call_off(rec, reason)
   return 'done'
 end
 

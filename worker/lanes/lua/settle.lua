@@ -9,11 +9,14 @@
 --              late   the lane had gone to another, but the signal's fate was still open: written
 --              stale  the signal has another fate by now; nothing was written
 
-local function apply(item)
-  local rec = read(item.id)
+-- What an end needs of a record.
+local ENDING = { 'connector', 'action', 'class', 'state', 'admitted', 'due', 'window', 'key_window', 'order', 'key',
+  'attempts', 'token', 'outcome' }
+
+local function apply(item, holds)
+  local rec = read_some(item.id, ENDING)
   if rec == nil or rec.connector ~= item.lane then return 'stale' end
   local own = rec.token == item.token
-  local holds = call('HGET', LEASES, item.lane) == item.token
   if rec.state == 'sending' and (own or holds) then
     leave_lane(rec)
     remember(rec, item.note)
@@ -45,11 +48,12 @@ end
 
 local items = {}
 for i, item in ipairs(A.items) do
-  local result = { status = apply(item) }
+  local holds = call('HGET', LEASES, item.lane) == item.token
+  local result = { status = apply(item, holds) }
   learn(item.lane, item.health)
-  if call('HGET', LEASES, item.lane) == item.token then
+  if holds then
     if item.more then
-      result.next = take(item.lane, item.token)
+      result.next = take(item.lane, item.token, true)
     else
       give_back(item.lane)
     end

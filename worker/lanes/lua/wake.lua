@@ -4,14 +4,15 @@
 -- arguments  limit: how many lanes of each kind per call; horizon, slot, keep, stream
 --            worker: only in the sweep of a worker. {name, lasts: ms for which it counts as alive}
 --            repair: only in the sweep. {every: ms during which no other sweep is needed, patience: ms after which a ring that nobody answered counts
---            as lost, queue: name of the ring queue, crowd: ring queue length from which lanes are
---            taken to be waiting their turn, letters_kept: ms, letters_most: how many dead letters are
+--            as lost, beyond the time that rings wait in their queue; queue: its name; crowd: its length from which
+--            lanes are taken to be waiting their turn if its messages cannot be read; letters_kept: ms, letters_most: how many dead letters are
 --            kept, and for how long}
 -- items      {more, expired, lost, paused?}: whether to call again at once, leases that ran out, rings repaired;
 --            in the sweep, what is paused: {all, entries: whether; scopes: how many in all}
 
 local FORGOTTEN = 120000  -- ms without a probe after which a circuit is closed
 local CANDIDATES = 50     -- lanes that are looked at for a probe
+local OLDEST = 3          -- messages in the ring queue that are looked at: lanes of one may all have been served
 local HEALED = 20         -- lanes of a kind that one sweep looks at for no reason but that they may be stuck
 
 local more, expired, lost = false, 0, 0
@@ -50,7 +51,24 @@ local function bury(id)
   tally(TOTALS, 'buried', 1)
 end
 
+-- When the lanes were rung whose messages have waited longest; nil if that is not to be read out of them. Messages
+-- are taken in their order: what was rung after that waits its turn, what was rung long before has lost it.
+local function waiting_since(queue)
+  local since = nil
+  for _, message in ipairs(call('LRANGE', queue, -OLDEST, -1)) do
+    local readable, body = pcall(function() return cjson.decode(cjson.decode(message).body) end)
+    local lanes = readable and type(body) == 'table' and type(body[1]) == 'table' and body[1][1]
+    for _, lane in ipairs(type(lanes) == 'table' and lanes or {}) do
+      local rung = type(lane) == 'string' and tonumber(call('ZSCORE', RUNG, lane) or '')
+      if rung then since = math.min(since or rung, rung) end
+    end
+  end
+  return since
+end
+
 local due = call('ZRANGEBYSCORE', CALENDAR, '-inf', now, 'LIMIT', 0, A.limit)
+behind, many_behind = {}, #due == A.limit
+for _, lane in ipairs(due) do behind[lane] = true end
 for _, lane in ipairs(due) do promote(lane) end
 more = #due == A.limit or budget <= 0
 
@@ -89,13 +107,20 @@ for _, endpoint in ipairs(call('ZRANGEBYSCORE', CIRCUITS, '-inf', now)) do
 end
 
 if A.repair then
-  -- In a crowd nearly all of them are waiting their turn, but a ring that is lost must not stay so for
-  -- as long as the crowd lasts: a few of the longest silent are repeated, too few to add to it.
-  local crowded = call('LLEN', P .. A.repair.queue) >= A.repair.crowd
-  local patience = A.repair.patience * (crowded and 10 or 1)
-  local most = crowded and math.ceil(A.limit / 10) or A.limit
-  local silent = call('ZRANGEBYSCORE', RUNG, '-inf', now - patience, 'LIMIT', 0, most)
-  for _, lane in ipairs(silent) do ring(lane) end
+  local queue, patience, most, since = P .. A.repair.queue, A.repair.patience, A.limit, now
+  local length = call('LLEN', queue)
+  if length > 0 then since = waiting_since(queue) end
+  if not since then
+    -- Nobody knows who waits behind these messages. In a crowd nearly all do, but a ring that is lost must not
+    -- stay so for as long as the crowd lasts: a few of the longest silent are repeated, too few to add to it.
+    local crowded = length >= A.repair.crowd
+    since, patience, most = now, patience * (crowded and 10 or 1), crowded and math.ceil(A.limit / 10) or A.limit
+  end
+  local silent = call('ZRANGEBYSCORE', RUNG, '-inf', since - patience, 'LIMIT', 0, most)
+  for _, lane in ipairs(silent) do
+    -- What somebody else has written there although the lane is leased must not end its lease.
+    if tonumber(call('ZSCORE', WAKEUPS, lane) or 0) > now then call('ZREM', RUNG, lane) else ring(lane) end
+  end
   lost = #silent
   -- No script leaves a lane with work in no index, or halted for no reason; should anything else have, it is
   -- found by and by.
