@@ -162,7 +162,7 @@ def contenders(stack: ExitStack, folder: Path) -> Iterator[Contender]:
     bare = stack.enter_context(
         Process([*command, "--no-access-log", "--log-level", "warning"], folder / "bare.log", {})
     )
-    yield _ready(Contender("FastAPI, body: dict", bare, port, "/body"), "/docs")
+    yield _ready(Contender("FastAPI, a model", bare, port, "/model"), "/docs")
     yield Contender("FastAPI, request.json()", bare, port, "/lean")
     port = free_port()
     environment = {

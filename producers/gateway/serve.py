@@ -53,7 +53,7 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 def _config(settings: Settings, gateway: Gateway) -> uvicorn.Config:
     return uvicorn.Config(
         gateway.app,
-        http=limited(head_timeout=settings.gateway_read_timeout, connections=settings.gateway_connections),
+        http=limited(timeout=settings.gateway_read_timeout, connections=settings.gateway_connections),
         ws="none",
         lifespan="on",
         log_config=None,

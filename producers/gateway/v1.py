@@ -18,8 +18,9 @@ from producers.admission import Draft, Terms
 from producers.aio import Wish
 from producers.gateway import replies
 from producers.gateway.auth import Doorman
-from producers.gateway.bodies import headers_of, idempotency_key, read_body
+from producers.gateway.bodies import idempotency_key, read_body
 from producers.gateway.desk import Desk
+from producers.gateway.headers import Headers
 from producers.gateway.intake import Intake, NotKnown
 from producers.gateway.keys import ApiKey
 from producers.gateway.limits import Limiter
@@ -71,7 +72,7 @@ class V1:
         await response(scope, receive, send)
 
     async def _send(self, scope: Scope, receive: Receive, arrived: float) -> Response:
-        headers = headers_of(scope)
+        headers = Headers(scope)
         key = self._doorman.admit(headers)
         settings = self._settings
         body = await read_body(
@@ -170,12 +171,13 @@ class V1:
         raise Problem(409, _NOT_DROPPED[result], state=found.signal.state)
 
     async def _reader(self, request: Request) -> ApiKey:
-        key = self._doorman.admit(request.headers)
+        headers = Headers(request.scope)
+        key = self._doorman.admit(headers)
         if key.hmac_secret is not None:
             body = await read_body(
-                request.headers, request.receive, limit=1024, timeout=self._settings.gateway_read_timeout
+                headers, request.receive, limit=1024, timeout=self._settings.gateway_read_timeout
             )
-            self._doorman.check_signature(key, request.scope, request.headers, body)
+            self._doorman.check_signature(key, request.scope, headers, body)
         self._check_rate(key, 1)
         return key
 
@@ -211,7 +213,7 @@ _NOT_DROPPED = {
 }
 
 
-def _keys_for(headers: Mapping[str, str], count: int) -> list[str | None]:
+def _keys_for(headers: Headers, count: int) -> list[str | None]:
     """One idempotency key per signal; of a batch ``key:0``, ``key:1``, … Raises Problem 422."""
     try:
         given = idempotency_key(headers)
