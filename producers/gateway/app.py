@@ -24,6 +24,7 @@ from producers.gateway.auth import Doorman
 from producers.gateway.desk import Desk
 from producers.gateway.gauges import Gauges
 from producers.gateway.health import Readiness
+from producers.gateway.idempotency import Claims
 from producers.gateway.intake import Intake
 from producers.gateway.keys import read_keys
 from producers.gateway.limits import Limiter
@@ -93,11 +94,12 @@ class Gateway:
         recipients = Recipients(None if self._accounts is None else self._accounts.current)
         doorman = Doorman(None if self._keys is None else self._keys.current)
         intake = Intake(self._producer, self.gauges, deadline=settings.gateway_deadline)
-        v1 = V1(settings, intake, recipients, doorman, self._desk, limiter)
+        claims = Claims(self._desk, deadline=settings.gateway_deadline)
+        v1 = V1(settings, intake, claims, recipients, doorman, self._desk, limiter)
         app = FastAPI(redirect_slashes=False, redoc_url=None, lifespan=self._life)
         posts = [Post("/v1/signals", "send", v1.send)]
         if webhook_is_guarded(settings):
-            webhook = Webhook(settings, intake, recipients, self._releases, self.gauges, limiter)
+            webhook = Webhook(settings, intake, claims, recipients, self._releases, self.gauges, limiter)
             posts.append(Post(webhook_path(settings), "webhook", webhook))
         # The framework knows them too, for the sake of those who come with another method.
         app.router.routes += [Route(one.path, one, methods=["POST"], name=one.name) for one in posts]

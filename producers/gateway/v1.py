@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -21,15 +20,17 @@ from producers.gateway.auth import Doorman
 from producers.gateway.bodies import idempotency_key, read_body
 from producers.gateway.desk import Desk
 from producers.gateway.headers import Headers
+from producers.gateway.idempotency import Claims, content_of
 from producers.gateway.intake import Intake, NotKnown
 from producers.gateway.keys import ApiKey
 from producers.gateway.limits import Limiter
 from producers.gateway.problems import Problem, as_json
 from producers.gateway.recipients import Recipients
 from producers.producer import BATCH
+from producers.receipts import Receipt
 from worker.clock import steady
 from worker.contract import split
-from worker.errors import InvalidSignal, QueueUnavailable, QueueUnusable
+from worker.errors import InvalidSignal
 from worker.lanes.views import LaneView, Trace
 from worker.settings import Settings
 
@@ -49,12 +50,14 @@ class V1:
         self,
         settings: Settings,
         intake: Intake,
+        claims: Claims,
         recipients: Recipients,
         doorman: Doorman,
         desk: Desk,
         limiter: Limiter,
     ) -> None:
         self._settings = settings
+        self._claims = claims
         self._intake = intake
         self._recipients = recipients
         self._doorman = doorman
@@ -85,17 +88,29 @@ class V1:
             raise Problem(422, "the body holds no signal")
         if len(items) > MOST:
             raise Problem(413, f"{len(items)} signals in one request, {MOST} are allowed")
+        given = _key_of(headers)
         terms = self._terms(scope["query_string"])
         hold = settings.gateway_order_window
         wishes, places = self._wishes(
-            _keys_for(headers, len(items)), items, key, terms, arrived + hold if hold else None
+            _names(given, len(items)), items, key, terms, arrived + hold if hold else None
         )
+        if given is None:
+            receipts = await self._admit(wishes, places)
+        else:
+            asked, content = steady(), content_of(items, scope["query_string"])
+            claim = await self._claims.claim(f"key {key.name}", given, content, window=terms.window)
+            receipts = await self._admit(wishes, places, asked=asked)
+            await self._claims.settle(claim, receipts)
+        return replies.answer(receipts, places)
+
+    async def _admit(
+        self, wishes: Sequence[Wish], places: Sequence[int], *, asked: float | None = None
+    ) -> list[Receipt]:
         try:
-            receipts = await self._intake.admit(wishes)
+            return await self._intake.admit(wishes, asked=asked)
         except NotKnown as error:
             error.more["receipts"] = replies.as_dicts(error.receipts, places[: len(error.receipts)])
             raise
-        return replies.answer(receipts, places)
 
     def _wishes(
         self,
@@ -199,11 +214,7 @@ class V1:
             )
 
     async def _ask(self, question: Callable[[], T]) -> T:
-        try:
-            async with asyncio.timeout(self._settings.gateway_deadline):
-                return await asyncio.to_thread(question)
-        except (QueueUnavailable, QueueUnusable, TimeoutError) as error:
-            raise Problem(503, "Redis does not answer: try again", headers={"Retry-After": "1"}) from error
+        return await self._desk.ask(question, within=self._settings.gateway_deadline)
 
 
 _NOT_DROPPED = {
@@ -213,12 +224,16 @@ _NOT_DROPPED = {
 }
 
 
-def _keys_for(headers: Headers, count: int) -> list[str | None]:
-    """One idempotency key per signal; of a batch ``key:0``, ``key:1``, … Raises Problem 422."""
+def _key_of(headers: Headers) -> str | None:
+    """The Idempotency-Key. Raises Problem 422."""
     try:
-        given = idempotency_key(headers)
+        return idempotency_key(headers)
     except InvalidSignal as error:
         raise Problem(422, str(error)) from None
+
+
+def _names(given: str | None, count: int) -> list[str | None]:
+    """One idempotency key per signal; of a batch ``key:0``, ``key:1``, …"""
     if given is None or count == 1:
         return [given] * count
     return [f"{given}:{place}" for place in range(count)]

@@ -23,6 +23,7 @@ from producers.gateway.access import DETAIL
 from producers.gateway.bodies import has_left, idempotency_key, one_signal, read_body
 from producers.gateway.gauges import Gauges
 from producers.gateway.headers import Headers
+from producers.gateway.idempotency import Claims, content_of
 from producers.gateway.intake import Intake, NotKnown
 from producers.gateway.limits import Limiter
 from producers.gateway.problems import TEXT, Problem, as_json, as_text, wants_json
@@ -59,6 +60,7 @@ class Webhook:
         self,
         settings: Settings,
         intake: Intake,
+        claims: Claims,
         recipients: Recipients,
         releases: Releases,
         gauges: Gauges,
@@ -66,6 +68,7 @@ class Webhook:
     ) -> None:
         """Raises SettingsError."""
         self._settings = settings
+        self._claims = claims
         self._intake = intake
         self._recipients = recipients
         self._releases = releases
@@ -118,13 +121,20 @@ class Webhook:
             Draft(source, given, key_window=settings.dedup_window, text=text, hold_until=until)
             for source in sources
         ]
+        asked, claim = steady(), None
+        if given is not None:
+            owner = f"webhook {signal.get(GROUP)} {signal.get('connectorName')}"
+            content = content_of([signal])
+            claim = await self._claims.claim(owner, given, content, window=settings.dedup_window)
         try:
-            receipts = await self._intake.admit([(draft, self._terms) for draft in drafts])
+            receipts = await self._intake.admit([(draft, self._terms) for draft in drafts], asked=asked)
         except NotKnown as error:
             # A redelivery is safe, by clientOrderId or by text.
             raise Problem(
                 503, "the queue did not answer in time: send it again", headers=error.headers
             ) from error
+        if claim is not None:
+            await self._claims.settle(claim, receipts)
         if any(receipt.status is Status.FULL for receipt in receipts):
             # TradingView sends again after a 5xx only. What of a group was taken stays known until then.
             raise Problem(503, _full(receipts), headers={"Retry-After": "5"})
