@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import psutil
@@ -153,6 +154,47 @@ def test_a_thousand_idle_connections(gateways: Gateways) -> None:
         for _ in range(20):
             serves(gateway)
         assert rss(gateway) - before < 48 * MEGABYTE
+
+
+@pytest.mark.parametrize("sips", [False, True], ids=["never", "a byte now and then"])
+def test_an_answer_that_is_not_read(hasty: Gateway, sips: bool) -> None:
+    ask = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", int(hasty.url.rpartition(":")[2])))
+        connection.settimeout(0.05)
+
+        def ended() -> bool:
+            try:
+                connection.send(ask)
+                if sips:
+                    connection.recv(1)
+            except TimeoutError:
+                return False
+            except OSError:
+                return True
+            return False
+
+        before = rss(hasty)
+        eventually(ended, within=30, what="the connection is ended")
+    serves(hasty)
+    assert rss(hasty) - before < 32 * MEGABYTE
+
+
+def test_requests_that_do_not_wait_for_their_answers(gateway: Gateway) -> None:
+    serves(gateway)
+    before = rss(gateway)
+    ask = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
+    with connect(gateway) as connection, ThreadPoolExecutor(1) as pool:
+        answers = pool.submit(answer_of, connection)  # who reads them is not ended for that
+        assert any(is_refused(connection, ask * 10_000) for _ in range(10))
+        assert answers.result(30).count(b"HTTP/1.1 200") < 10_000
+    with connect(gateway) as connection:  # a few are served, each in its turn
+        connection.sendall(ask * 9 + ask.replace(b"Host", b"Connection: close\r\nHost"))
+        assert answer_of(connection).count(b"HTTP/1.1 200") == 10
+    serves(gateway)
+    assert rss(gateway) - before < 32 * MEGABYTE
+    assert "Traceback" not in gateway.process.output()
 
 
 def test_no_more_connections_than_allowed(gateways: Gateways) -> None:
