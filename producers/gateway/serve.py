@@ -14,7 +14,7 @@ import uvicorn
 
 from producers.gateway.app import Gateway
 from producers.gateway.protocol import limited
-from producers.gateway.sources import networks
+from producers.gateway.sources import proxies
 from worker import crash
 from worker.errors import SettingsError
 from worker.logs import configure
@@ -29,7 +29,7 @@ BACKLOG = 1024
 def serve(settings: Settings) -> None:
     """Answer requests until SIGTERM or Ctrl-C; what is in hand then is finished. Raises SettingsError."""
     crash.arm_from(os.environ)
-    networks("SIGNALS_GATEWAY_PROXIES", settings.gateway_proxies)
+    proxies(settings.gateway_proxies)
     gateway = Gateway(settings)
     configure(settings.log_level, settings.log_format)
     logging.getLogger("uvicorn.error").setLevel("WARNING")  # it tells of its start in more lines than we do
@@ -60,7 +60,7 @@ def _config(settings: Settings, gateway: Gateway) -> uvicorn.Config:
         access_log=False,
         server_header=False,
         proxy_headers=bool(settings.gateway_proxies),
-        forwarded_allow_ips=settings.gateway_proxies,
+        forwarded_allow_ips=proxies(settings.gateway_proxies),
         timeout_keep_alive=max(1, round(settings.gateway_read_timeout)),
         timeout_graceful_shutdown=max(1, round(settings.gateway_deadline + 2)),
         backlog=BACKLOG,
@@ -72,6 +72,8 @@ def _listen(host: str, port: int) -> socket.socket:
     listener = socket.socket(family)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:  # with :: IPv4 too, whatever the system's habit
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         listener.bind((host, port))
     except (OSError, OverflowError) as error:
         listener.close()

@@ -246,6 +246,25 @@ class TestSources:
             assert self.status(gateway, **{"X-Forwarded-For": told}) == status, told
 
 
+    def test_ipv4_that_comes_to_an_ipv6_socket(self, gateways: Gateways) -> None:
+        gateway = gateways.start(gateway_host="::", gateway_sources="10.0.0.0/8")
+        assert self.status(gateway) == 403
+        gateway = gateways.start(gateway_host="::", gateway_sources="127.0.0.0/8")
+        assert self.status(gateway) == 200
+        gateway = gateways.start(gateway_host="::", gateway_sources="::ffff:127.0.0.0/104")
+        assert self.status(gateway) == 200
+        gateway = gateways.start(
+            gateway_host="::", gateway_sources="tradingview", gateway_proxies="127.0.0.1, 10.0.0.0/8"
+        )
+        for told, status in {
+            "52.89.214.238": 200,
+            "::ffff:52.89.214.238": 200,
+            "52.89.214.238, ::ffff:10.1.2.3": 200,
+            "52.89.214.238, ::ffff:6.6.6.6": 403,
+        }.items():
+            assert self.status(gateway, **{"X-Forwarded-For": told}) == status, told
+
+
 class TestRates:
     def test_of_a_connector_on_the_webhook(self, gateways: Gateways) -> None:
         gateway = gateways.start(gateway_connector_rate=0.01)
