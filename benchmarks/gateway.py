@@ -169,6 +169,7 @@ def contenders(stack: ExitStack, folder: Path) -> Iterator[Contender]:
         "SIGNALS_REDIS_URL": server.url,
         "SIGNALS_GATEWAY_OPEN": "true",
         "SIGNALS_GATEWAY_PORT": str(port),
+        "SIGNALS_GATEWAY_METRICS_PORT": "0",
         "SIGNALS_GATEWAY_CONNECTOR_RATE": "1000000",
         "SIGNALS_LANE_LIMIT": "0",
     }

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
 from fastapi.exceptions import RequestValidationError
-from prometheus_client import generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -42,6 +40,8 @@ from worker.rings import CeleryBell, make_app
 from worker.settings import Settings
 from worker.watched import Watched
 
+PROBED_WITHIN = 2.5
+"""Seconds in which the event loop must answer a probe."""
 PATIENCE = 1.0
 """Seconds of trouble with Redis that are waited through; senders do not wait for long either."""
 
@@ -86,7 +86,9 @@ class Gateway:
             self._sync, most_waiting=settings.gateway_backlog, before=self._releases.flush
         )
         self._ready = Readiness(self._desk.ready, within=1.0)
-        self.gauges.watch(waiting=lambda: self._producer.waiting, reloads=self._reloads)
+        files = {"accounts_file": self._accounts, "api_keys_file": self._keys}
+        self.gauges.watch(waiting=lambda: self._producer.waiting, files=files)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.app: ASGIApp = Access(self._routes(), self.gauges)
 
     def _routes(self) -> ASGIApp:
@@ -116,26 +118,40 @@ class Gateway:
         return Shortcut(app, posts)
 
     def _add_health(self, app: FastAPI) -> None:
+        """For load balancers, which ask where they send. What is wrong is told on the port of the metrics."""
+
         @app.get("/livez", include_in_schema=False)
         async def livez() -> Response:
-            alive = self._producer.alive
-            return PlainTextResponse(
-                "ok\n" if alive else "the admission thread is dead\n", 200 if alive else 503
-            )
+            return _probed(well=self._producer.alive)
 
         @app.get("/readyz", include_in_schema=False)
         async def readyz() -> Response:
-            trouble = await self._ready.trouble()
-            return PlainTextResponse(f"{trouble or 'ok'}\n", 503 if trouble else 200)
+            return _probed(well=await self._ready.trouble() is None)
 
-        @app.get("/metrics", include_in_schema=False)
-        async def metrics() -> Response:
-            return Response(
-                generate_latest(self.gauges.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
-            )
+    def live(self) -> tuple[bool, str]:
+        """Whether this process does its work; called in other threads than its own."""
+        if not self._producer.alive:
+            return False, "the admission thread is dead"
+        return self._asked(_nothing())
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether it can take signals; likewise."""
+        return self._asked(self._ready.trouble())
+
+    def _asked(self, question: Coroutine[Any, Any, str | None]) -> tuple[bool, str]:
+        """``question`` is put to the event loop, and gives what is wrong."""
+        if self._loop is None or self._loop.is_closed():
+            question.close()
+            return False, "it is starting, or has ended"
+        try:
+            trouble = asyncio.run_coroutine_threadsafe(question, self._loop).result(PROBED_WITHIN)
+        except TimeoutError:
+            return False, "the event loop hangs"
+        return trouble is None, trouble or "ok"
 
     @asynccontextmanager
     async def _life(self, _: FastAPI) -> AsyncIterator[None]:
+        self._loop = asyncio.get_running_loop()
         releasing = asyncio.create_task(self._releases.run())
         yield
         await self._producer.close()
@@ -149,10 +165,6 @@ class Gateway:
         self._sync.close()
         self._client.close()
         self._celery.close()
-
-    def _reloads(self, what: str) -> float:
-        files = [one for one in (self._keys, self._accounts) if one is not None]
-        return sum(one.reloads if what == "taken" else one.failures for one in files)
 
 
 class Post:
@@ -187,6 +199,14 @@ class Shortcut:
                     await post(scope, receive, send)
                     return
         await self._app(scope, receive, send)
+
+
+async def _nothing() -> None:
+    """Nothing is wrong if this is answered."""
+
+
+def _probed(*, well: bool) -> Response:
+    return PlainTextResponse("ok\n" if well else "not now\n", 200 if well else 503)
 
 
 def webhook_is_guarded(settings: Settings) -> bool:

@@ -17,6 +17,7 @@ from producers.gateway.protocol import limited
 from producers.gateway.sources import proxies
 from worker import crash
 from worker.errors import SettingsError
+from worker.health import HealthServer
 from worker.logs import configure
 from worker.settings import Settings
 
@@ -33,9 +34,17 @@ def serve(settings: Settings) -> None:
     gateway = Gateway(settings)
     configure(settings.log_level, settings.log_format)
     logging.getLogger("uvicorn.error").setLevel("WARNING")  # it tells of its start in more lines than we do
+    health = HealthServer(
+        settings.metrics_host,
+        settings.gateway_metrics_port,
+        gateway.gauges.registry,
+        live=gateway.live,
+        ready=gateway.ready,
+        setting="SIGNALS_GATEWAY_METRICS_PORT",
+    )
     with _listen(settings.gateway_host, settings.gateway_port) as listener:
         host, port = listener.getsockname()[:2]
-        log.info("gateway listens", extra={"address": f"{host}:{port}"})
+        log.info("gateway listens", extra={"address": f"{host}:{port}", "metrics_port": health.port})
         # uvicorn raises the signal that ended it again, once it has ended well.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _end)
@@ -43,6 +52,7 @@ def serve(settings: Settings) -> None:
         gc.collect()
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
+        health.start()
         uvicorn.Server(_config(settings, gateway)).run(sockets=[listener])
 
 

@@ -49,7 +49,7 @@ def networks(
 
 
 def proxies(text: str) -> str:
-    """The same for uvicorn, which does not know that ``::ffff:10.0.0.1`` is 10.0.0.1. Raises SettingsError."""
+    """The same for uvicorn, which does not know ``::ffff:10.0.0.1`` for 10.0.0.1. Raises SettingsError."""
     found = networks("SIGNALS_GATEWAY_PROXIES", text)
     mapped = [f"::ffff:{one.network_address}/{96 + one.prefixlen}" for one in found if one.version == 4]
     return ",".join([*map(str, found), *mapped])

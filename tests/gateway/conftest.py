@@ -34,6 +34,7 @@ class Gateway:
 
     process: Process
     url: str
+    metrics: str
 
     @property
     def webhook(self) -> str:
@@ -53,7 +54,7 @@ class Gateway:
 
     def metric(self, line: str) -> float:
         """The value of a line of /metrics, with its labels; 0 if there is none."""
-        for found in fetch(f"{self.url}/metrics")[1].splitlines():
+        for found in fetch(f"{self.metrics}/metrics")[1].splitlines():
             if found.startswith(f"{line} "):
                 return float(found.rpartition(" ")[2])
         return 0.0
@@ -78,12 +79,16 @@ class Gateways:
             "accounts_file": self.accounts,
             "api_keys_file": self.keys,
             "gateway_port": free_port(),
+            "gateway_metrics_port": free_port(),
         }
         given = {name: value for name, value in {**ours, **settings}.items() if value is not None}
         environment = {f"SIGNALS_{name.upper()}": str(value) for name, value in given.items()}
         log = self.folder / f"gateway-{len(self.running)}.log"
         process = Process(cli("producers", "gateway"), log, {**environment, crash.VARIABLE: crash_point})
-        gateway = Gateway(process, f"http://127.0.0.1:{given['gateway_port']}")
+        url, metrics = (
+            f"http://127.0.0.1:{given[name]}" for name in ("gateway_port", "gateway_metrics_port")
+        )
+        gateway = Gateway(process, url, metrics)
         self.running.append(gateway)
         eventually(
             lambda: process.exit_code is not None or fetch(f"{gateway.url}/livez")[0] == 200,

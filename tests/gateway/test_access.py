@@ -160,7 +160,7 @@ class TestRotation:
 
         def refused() -> bool:
             assert self.status(gateway, keys["all"]) == 404
-            return gateway.metric('signals_gateway_file_changes{what="refused"}') == 1
+            return gateway.metric('signals_config_failing{file="api_keys_file"}') == 1
 
         eventually(refused, within=10, what="the broken file is noticed")
         assert "file refused" in gateway.process.output()
@@ -245,7 +245,6 @@ class TestSources:
         }.items():
             assert self.status(gateway, **{"X-Forwarded-For": told}) == status, told
 
-
     def test_ipv4_that_comes_to_an_ipv6_socket(self, gateways: Gateways) -> None:
         gateway = gateways.start(gateway_host="::", gateway_sources="10.0.0.0/8")
         assert self.status(gateway) == 403
@@ -292,7 +291,7 @@ def test_nothing_secret_in_logs_and_metrics(gateways: Gateways, keys: dict[str, 
     requests.post(f"{gateway.webhook}?token={ALPHA}", json=signal, timeout=10)
     requests.post(f"{gateway.url}/{ALPHA}", json=signal, timeout=10)
     requests.get(f"{gateway.v1}?connector={ALPHA}&clientOrderId={ALPHA}", headers=keys["all"], timeout=10)
-    metrics = requests.get(f"{gateway.url}/metrics", timeout=10).text
+    metrics = requests.get(f"{gateway.metrics}/metrics", timeout=10).text
     gateway.process.stop()
     secrets = [ALPHA, BETA, DESK, *(one["Authorization"].partition(" ")[2] for one in keys.values() if one)]
     for text in (gateways.logs(), metrics):

@@ -29,7 +29,7 @@ Signal: TypeAlias = OrderSignal | PositionSyncSignal
 
 _Body: TypeAlias = bytes | bytearray | memoryview | str
 _MOST_FIELDS: Final = 100
-"""More than any signal has. Beyond, pydantic would write an error for each, and nobody reads more than one."""
+"""More than any signal has. Beyond, pydantic would write an error for each, and one is enough."""
 _BODY_TYPES: Final = (bytes, bytearray, memoryview, str)
 
 _SYNC_ONLY: Final = frozenset(SYNC_FIELDS) - frozenset(ORDER_FIELDS)
