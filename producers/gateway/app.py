@@ -26,6 +26,7 @@ from producers.gateway.idempotency import Claims
 from producers.gateway.intake import Intake
 from producers.gateway.keys import read_keys
 from producers.gateway.limits import Limiter
+from producers.gateway.pages import add_docs
 from producers.gateway.problems import Problem, as_json
 from producers.gateway.recipients import Recipients
 from producers.gateway.releases import Releases
@@ -98,7 +99,13 @@ class Gateway:
         intake = Intake(self._producer, self.gauges, deadline=settings.gateway_deadline)
         claims = Claims(self._desk, deadline=settings.gateway_deadline)
         v1 = V1(settings, intake, claims, recipients, doorman, self._desk, limiter)
-        app = FastAPI(redirect_slashes=False, redoc_url=None, lifespan=self._life)
+        app = FastAPI(
+            redirect_slashes=False,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url="/openapi.json" if settings.gateway_docs else None,
+            lifespan=self._life,
+        )
         posts = [Post("/v1/signals", "send", v1.send)]
         if webhook_is_guarded(settings):
             webhook = Webhook(settings, intake, claims, recipients, self._releases, self.gauges, limiter)
@@ -115,6 +122,8 @@ class Gateway:
             accounts=settings.accounts_file is not None,
         )
         app.openapi = lambda: described  # type: ignore[method-assign]
+        if settings.gateway_docs:
+            add_docs(app, title=str(described["info"]["title"]))
         return Shortcut(app, posts)
 
     def _add_health(self, app: FastAPI) -> None:
