@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producers.gateway.gauges import Gauges
 from producers.gateway.headers import Headers
-from producers.gateway.problems import Problem, as_json
+from producers.gateway.problems import MISTAKE, as_json
 from worker.clock import steady
 
 log = logging.getLogger("signals.gateway")
@@ -41,7 +41,7 @@ class Access:
             failure = {"error": type(error).__name__, "where": _place(error)}
             log.error("request failed", extra=failure)  # noqa: TRY400
             if not request.status:
-                answer = as_json(Problem(500, "this is our mistake; the log knows more"))
+                answer = as_json(MISTAKE)
                 await answer(scope, receive, request.send)
         seconds = steady() - began
         self._gauges.answered(_route(scope), request.status, seconds)

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from producers.aio import AsyncSignalProducer
 from producers.gateway import openapi
-from producers.gateway.access import ROUTE, Access
+from producers.gateway.access import DETAIL, ROUTE, Access
 from producers.gateway.auth import Doorman
 from producers.gateway.desk import Desk
 from producers.gateway.gauges import Gauges
@@ -27,7 +27,7 @@ from producers.gateway.intake import Intake
 from producers.gateway.keys import read_keys
 from producers.gateway.limits import Limiter
 from producers.gateway.pages import add_docs
-from producers.gateway.problems import Problem, as_json
+from producers.gateway.problems import MISTAKE, Problem, as_json
 from producers.gateway.recipients import Recipients
 from producers.gateway.releases import Releases
 from producers.gateway.v1 import V1
@@ -245,7 +245,8 @@ def _add_reading(app: FastAPI, v1: V1) -> None:
         return await v1.lane(request, connector)
 
 
-async def _problem(_: Request, error: Problem) -> Response:
+async def _problem(request: Request, error: Problem) -> Response:
+    request.scope[DETAIL] = error.detail
     return as_json(error)
 
 
@@ -254,14 +255,24 @@ async def _http(request: Request, error: HTTPException) -> Response:
     if error.status_code == 405:
         # Starlette knows the methods of the first route of a path only.
         routes = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
-        headers["Allow"] = ", ".join(sorted({name for one in routes for name in one.methods or ()}))
-    return as_json(Problem(error.status_code, str(error.detail), headers=headers))
+        methods = [getattr(one, "methods", None) or ["GET"] for one in routes]
+        headers["Allow"] = ", ".join(sorted({name for names in methods for name in names}))
+    return await _problem(request, Problem(error.status_code, str(error.detail), headers=headers))
 
 
-async def _invalid(_: Request, error: RequestValidationError) -> Response:
+async def _failed(_: Request, __: Exception) -> Response:
+    return as_json(MISTAKE)  # and the framework raises it again, to be logged around it
+
+
+async def _invalid(request: Request, error: RequestValidationError) -> Response:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return as_json(Problem(422, f"{where}: {first['msg']}"))
+    return await _problem(request, Problem(422, f"{where}: {first['msg']}"))
 
 
-_HANDLERS: dict[Any, Any] = {Problem: _problem, HTTPException: _http, RequestValidationError: _invalid}
+_HANDLERS: dict[Any, Any] = {
+    Problem: _problem,
+    HTTPException: _http,
+    RequestValidationError: _invalid,
+    Exception: _failed,
+}

@@ -33,6 +33,9 @@ class Problem(Exception):
         }  # fmt: skip
 
 
+MISTAKE = Problem(500, "this is our mistake; the log knows more")
+
+
 def as_json(problem: Problem) -> Response:
     """The answer for programs."""
     content = json.dumps(problem.as_dict(), ensure_ascii=False).encode("utf-8", "replace")

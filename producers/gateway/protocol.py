@@ -7,6 +7,7 @@ import logging
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from producers.gateway.problems import Problem, as_json
 from worker.clock import steady
 
 log = logging.getLogger("signals.gateway")
@@ -70,8 +71,12 @@ class LimitedProtocol(HttpToolsProtocol):
             raise ConnectionAbortedError  # the parser gives up the rest of what was received
 
     def send_400_response(self, msg: str) -> None:
-        if not self.transport.is_closing():
-            super().send_400_response(msg)
+        if self.transport.is_closing():
+            return
+        answer = as_json(Problem(400, msg, headers={"Connection": "close"}))
+        head = b"".join(name + b": " + value + b"\r\n" for name, value in answer.raw_headers)
+        self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + b"\r\n" + bytes(answer.body))
+        self.transport.close()
 
     def look(self, now: float, timeout: float) -> None:
         """End what has been waited for longer than ``timeout`` seconds."""

@@ -23,6 +23,8 @@ from worker.settings import Settings
 
 log = logging.getLogger("signals.gateway")
 
+OTHER_FILES = 64
+"""Files that are none of its connections: Redis, the log, those who read metrics."""
 BACKLOG = 1024
 """Connections that the kernel holds until they are accepted."""
 
@@ -34,6 +36,12 @@ def serve(settings: Settings) -> None:
     gateway = Gateway(settings)
     configure(settings.log_level, settings.log_format)
     logging.getLogger("uvicorn.error").setLevel("WARNING")  # it tells of its start in more lines than we do
+    connections = _room_for(settings.gateway_connections)
+    if connections < settings.gateway_connections:
+        log.warning(
+            "fewer connections than SIGNALS_GATEWAY_CONNECTIONS: raise `ulimit -n`",
+            extra={"connections": connections},
+        )
     health = HealthServer(
         settings.metrics_host,
         settings.gateway_metrics_port,
@@ -53,17 +61,17 @@ def serve(settings: Settings) -> None:
         gc.freeze()
         gc.set_threshold(50_000, 20, 100)
         health.start()
-        uvicorn.Server(_config(settings, gateway)).run(sockets=[listener])
+        uvicorn.Server(_config(settings, gateway, connections)).run(sockets=[listener])
 
 
 def _end(_number: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-def _config(settings: Settings, gateway: Gateway) -> uvicorn.Config:
+def _config(settings: Settings, gateway: Gateway, connections: int) -> uvicorn.Config:
     return uvicorn.Config(
         gateway.app,
-        http=limited(timeout=settings.gateway_read_timeout, connections=settings.gateway_connections),
+        http=limited(timeout=settings.gateway_read_timeout, connections=connections),
         ws="none",
         lifespan="on",
         log_config=None,
@@ -75,6 +83,25 @@ def _config(settings: Settings, gateway: Gateway) -> uvicorn.Config:
         timeout_graceful_shutdown=max(1, round(settings.gateway_deadline + 2)),
         backlog=BACKLOG,
     )
+
+
+def _room_for(connections: int) -> int:
+    """How many connections the system lets this process hold at most, after asking it for enough.
+
+    Without a file to be had nothing works any more, Redis neither; and libuv would close what it cannot take
+    without a word.
+    """
+    if sys.platform == "win32":
+        return connections
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return connections
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return max(1, most - OTHER_FILES)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from producers.admission import Draft, Terms
 from producers.aio import Wish
 from producers.gateway import replies
+from producers.gateway.access import DETAIL
 from producers.gateway.auth import Doorman
 from producers.gateway.bodies import idempotency_key, read_body
 from producers.gateway.desk import Desk
@@ -71,6 +72,7 @@ class V1:
         try:
             response = await self._send(scope, receive, steady())
         except Problem as problem:
+            scope[DETAIL] = problem.detail
             response = as_json(problem)
         await response(scope, receive, send)
 
@@ -169,11 +171,15 @@ class V1:
     async def lane(self, request: Request, connector: str) -> Response:
         """``GET /v1/lanes/{connector}``."""
         key = await self._reader(request)
-        if not self._covers(key, connector):
-            raise Problem(404, "nothing of such a connector waits, or it is none of this key's")
-        found = await self._ask(partial(self._desk.lane, connector))
+        found = None
+        if self._covers(key, connector):
+            found = await self._ask(partial(self._desk.lane, connector))
+            if found is None and self._knows(key, connector):
+                return replies.json_response(
+                    {"connector": connector, "waiting": 0, "delayed": 0, "state": "idle"}
+                )
         if found is None:
-            raise Problem(404, "nothing of such a connector waits, or it is none of this key's")
+            raise Problem(404, "there is no such connector, or it is none of this key's")
         return replies.json_response(lane_json(found))
 
     async def drop(self, request: Request, signal_id: str) -> Response:
@@ -204,6 +210,15 @@ class V1:
 
     def _covers(self, key: ApiKey, connector: str) -> bool:
         return key.covers(connector, self._recipients.current())
+
+    def _knows(self, key: ApiKey, connector: str) -> bool:
+        """Whether there is a connector of this name, as far as this can be told."""
+        accounts = self._recipients.current()
+        if connector in key.connectors:
+            return True
+        if accounts is None:
+            return 1 <= len(connector) <= 128 and connector.isprintable()
+        return accounts.get(connector) is not None
 
     def _check_rate(self, key: ApiKey, count: int) -> None:
         if not self._limiter.take("key", key.name, key.rate, count):
