@@ -71,8 +71,10 @@ class Gateways:
         self.keys = folder / "keys.json"
         self.write_keys([])
 
-    def start(self, *, crash_point: str = "", **settings: object) -> Gateway:
-        """``settings``: SIGNALS_… names in lower case; None leaves one of ours out."""
+    def start(self, *, crash_point: str = "", files: int | None = None, **settings: object) -> Gateway:
+        """``settings``: SIGNALS_… names in lower case; None leaves one of ours out.
+
+        ``files``: how many the system lets it open."""
         ours: dict[str, object] = {
             "redis_url": self._redis_url,
             "prefix": self._prefix,
@@ -84,7 +86,9 @@ class Gateways:
         given = {name: value for name, value in {**ours, **settings}.items() if value is not None}
         environment = {f"SIGNALS_{name.upper()}": str(value) for name, value in given.items()}
         log = self.folder / f"gateway-{len(self.running)}.log"
-        process = Process(cli("producers", "gateway"), log, {**environment, crash.VARIABLE: crash_point})
+        limit = [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
+        command = [*limit, *cli("producers", "gateway")]
+        process = Process(command, log, {**environment, crash.VARIABLE: crash_point})
         url, metrics = (
             f"http://127.0.0.1:{given[name]}" for name in ("gateway_port", "gateway_metrics_port")
         )

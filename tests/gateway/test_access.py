@@ -59,6 +59,7 @@ def test_every_v1_route(gateways: Gateways, keys: dict[str, dict[str, str]], who
     assert status("GET", f"/signals/{name}") == (expected or 404)
     assert status("GET", "/signals?connector=alpha&clientOrderId=o1") == (expected or 404)
     assert status("GET", "/lanes/alpha") == (expected or 404)
+    assert status("GET", "/lanes/nobody") == (401 if expected == 401 else 404)
     assert status("DELETE", f"/signals/{name}") == (expected or 404)
 
 
@@ -81,6 +82,26 @@ def test_what_is_not_yours_looks_as_if_it_were_not_there(
     assert lanes[0].text == lanes[1].text
     state = requests.get(f"{gateway.v1}/{name}", headers=keys["right"], timeout=10).json()
     assert state["state"] == "delayed"
+
+
+@pytest.mark.parametrize("file", [True, False], ids=["accounts", "no accounts"])
+def test_a_lane_without_work_is_empty(
+    gateways: Gateways, keys: dict[str, dict[str, str]], file: bool
+) -> None:
+    more: dict[str, object] = {} if file else {"accounts_file": None}
+    gateway = gateways.start(**more)
+
+    def lane(name: str, who: str) -> requests.Response:
+        return requests.get(f"{gateway.url}/v1/lanes/{name}", headers=keys[who], timeout=10)
+
+    for who in ("right", "all"):
+        answer = lane("alpha", who)
+        assert answer.status_code == 200
+        assert answer.json() == {"connector": "alpha", "waiting": 0, "delayed": 0, "state": "idle"}
+    assert lane("nobody", "all").status_code == (404 if file else 200)
+    assert lane("x" * 129, "all").status_code == 404
+    assert lane("beta", "group").status_code == (200 if file else 404)
+    assert lane("alpha", "others").status_code == 404
 
 
 def test_groups_of_a_key(gateways: Gateways, keys: dict[str, dict[str, str]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,7 +12,7 @@ import psutil
 import pytest
 import requests
 
-from demo.stack import eventually
+from demo.stack import eventually, fetch
 from tests.gateway.conftest import ALPHA, Gateway, Gateways
 
 SIGNAL = {"connectorName": "alpha", "connectorToken": ALPHA, "action": "closeLong"}
@@ -215,6 +216,19 @@ def answers(gateway: Gateway) -> bool:
         return False
 
 
+def test_more_connections_than_the_system_allows_files(gateways: Gateways) -> None:
+    gateway = gateways.start(files=100)
+    assert "ulimit -n" in gateway.process.output()
+    serves(gateway)  # it has its connections to Redis
+    with ExitStack() as stack:
+        held = [stack.enter_context(connect(gateway)) for _ in range(150)]
+        assert answer_of(held[-1]) == b"", "one too many"
+        eventually(lambda: "too many connections" in gateway.process.output(), within=10, what="it is told")
+        assert gateway.process.output().count("too many connections") < 10
+        assert fetch(f"{gateway.metrics}/readyz")[0] == 200, "who looks after it is not shut out"
+    eventually(lambda: answers(gateway), within=10, what="there is room again")
+
+
 @pytest.mark.parametrize(
     "request_line",
     [
@@ -235,6 +249,15 @@ def test_nonsense_on_the_wire(hasty: Gateway, request_line: bytes) -> None:
     assert not answer or answer.split(b" ", 2)[1].startswith(b"4"), answer
     serves(hasty)
     assert "Traceback" not in hasty.process.output()
+
+
+def test_what_is_no_http_is_told_so_as_a_problem(gateway: Gateway) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(b"\x00\xff\xfe\r\n\r\n")
+        head, _, body = answer_of(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/problem+json" in head.lower()
+    assert json.loads(body)["status"] == 400
 
 
 def test_a_sender_that_leaves_does_no_harm(gateway: Gateway) -> None:
