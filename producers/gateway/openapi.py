@@ -173,7 +173,7 @@ def _lane() -> dict[str, Any]:
         "summary": "What waits of one connector",
         "security": [{"key": []}],
         "parameters": [_path("connector", "Its connectorName")],
-        "responses": {"200": _json("What waits, or `idle`", _ref("Lane")), **_problems(400, 401, 404, 429, 503)},
+        "responses": {"200": _json("It may be idle", _ref("Lane")), **_problems(400, 401, 404, 429, 503)},
     }
 
 

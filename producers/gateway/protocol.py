@@ -14,6 +14,8 @@ log = logging.getLogger("signals.gateway")
 
 HEAD_LIMIT = 64 * 1024
 """Bytes of a request's head, which the parser would otherwise take without end."""
+OVERHEAD = 8
+"""Bytes of the wire for each byte of a body: more than chunks of a byte take."""
 PIPELINE_LIMIT = 16
 """Requests that one connection may send ahead of their answers."""
 LOOK_EVERY = 1.0
@@ -28,6 +30,8 @@ class LimitedProtocol(HttpToolsProtocol):
     """
 
     sweep: Sweep
+    body_limit = 1 << 20
+    """Bytes of a body that the application takes."""
 
     head_since: float | None = None
     """When the head that is not complete yet was begun to be waited for."""
@@ -35,7 +39,8 @@ class LimitedProtocol(HttpToolsProtocol):
     """When the head of the latest request was complete."""
     answer_since: float | None = None
     """Since when something of an answer is seen to wait for its reader."""
-    _head = 0
+    _received = 0
+    """Bytes of the head, or of what follows it."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -51,9 +56,9 @@ class LimitedProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         in_head = self.head_since is not None
         super().data_received(data)
-        if in_head and self.head_since is not None:
-            self._head += len(data)
-            if self._head > HEAD_LIMIT:
+        if in_head is (self.head_since is not None):
+            self._received += len(data)
+            if self._received > (HEAD_LIMIT if in_head else HEAD_LIMIT + OVERHEAD * self.body_limit):
                 self.transport.abort()
 
     def on_message_begin(self) -> None:
@@ -61,9 +66,14 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.head_since is None:
             self._expect_head()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self.head_since is not None:  # trailers are of no use to anybody here
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> None:
         self.body_since = steady()
         self.head_since = None
+        self._received = 0
         super().on_headers_complete()
         if len(self.pipeline) > PIPELINE_LIMIT:
             # uvicorn reads on after every answer, and would hold whatever comes.
@@ -91,7 +101,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self.cycle.message_event.set()
 
     def _expect_head(self) -> None:
-        self._head = 0
+        self._received = 0
         self.head_since = steady()
 
 
@@ -130,6 +140,7 @@ class Sweep:
         self._timer = loop.call_later(self._pause, self._look, loop) if self._open else None
 
 
-def limited(*, timeout: float, connections: int) -> type[LimitedProtocol]:
+def limited(*, timeout: float, connections: int, body_limit: int) -> type[LimitedProtocol]:
     """The protocol with these limits; uvicorn wants a class."""
-    return type("Limited", (LimitedProtocol,), {"sweep": Sweep(timeout=timeout, most=connections)})
+    sweep = Sweep(timeout=timeout, most=connections)
+    return type("Limited", (LimitedProtocol,), {"sweep": sweep, "body_limit": body_limit})

@@ -71,7 +71,11 @@ def _end(_number: int, _frame: FrameType | None) -> None:
 def _config(settings: Settings, gateway: Gateway, connections: int) -> uvicorn.Config:
     return uvicorn.Config(
         gateway.app,
-        http=limited(timeout=settings.gateway_read_timeout, connections=connections),
+        http=limited(
+            timeout=settings.gateway_read_timeout,
+            connections=connections,
+            body_limit=settings.gateway_body_limit,
+        ),
         ws="none",
         lifespan="on",
         log_config=None,

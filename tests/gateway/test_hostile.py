@@ -122,6 +122,19 @@ def test_heads_without_end(hasty: Gateway) -> None:
     assert rss(hasty) - before < 32 * MEGABYTE
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b""], ids=["many", "one"])
+def test_trailers_without_end(gateway: Gateway, end: bytes) -> None:
+    serves(gateway)
+    before = rss(gateway)
+    head = b"POST /trading-signal/webhook HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with connect(gateway) as connection:
+        connection.sendall(head + b"2\r\n{}\r\n0\r\na: b")
+        piece = (b"b" * 90 + end + (b"a: b" if end else b"")) * 1000
+        assert any(is_refused(connection, piece) for _ in range(2000))
+    serves(gateway)
+    assert rss(gateway) - before < 32 * MEGABYTE
+
+
 @pytest.mark.parametrize("told", [True, False], ids=["told", "chunked"])
 def test_bodies_of_ten_megabytes(gateway: Gateway, told: bool) -> None:
     serves(gateway)
