@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from producers.gateway.problems import Problem, as_json
 from worker.clock import steady
@@ -39,6 +40,8 @@ class LimitedProtocol(HttpToolsProtocol):
     """When the head of the latest request was complete."""
     answer_since: float | None = None
     """Since when something of an answer is seen to wait for its reader."""
+    _running: RequestResponseCycle | None = None
+    """The request that the application works on."""
     _received = 0
     """Bytes of the head, or of what follows it."""
 
@@ -47,10 +50,11 @@ class LimitedProtocol(HttpToolsProtocol):
         if self.sweep.admits(self):
             self._expect_head()
         else:
-            transport.abort()
+            self._abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.sweep.forget(self)
+        self._tell_of_the_end()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -59,7 +63,7 @@ class LimitedProtocol(HttpToolsProtocol):
         if in_head is (self.head_since is not None):
             self._received += len(data)
             if self._received > (HEAD_LIMIT if in_head else HEAD_LIMIT + OVERHEAD * self.body_limit):
-                self.transport.abort()
+                self._abort()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -77,14 +81,18 @@ class LimitedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if len(self.pipeline) > PIPELINE_LIMIT:
             # uvicorn reads on after every answer, and would hold whatever comes.
-            self.transport.abort()
+            self._abort()
             raise ConnectionAbortedError  # the parser gives up the rest of what was received
 
     def send_400_response(self, msg: str) -> None:
         if self.transport.is_closing():
             return
+        if self._is_ahead():
+            self._abort()  # it would be taken for the answer to what is under way
+            return
         answer = as_json(Problem(400, msg, headers={"Connection": "close"}))
         head = b"".join(name + b": " + value + b"\r\n" for name, value in answer.raw_headers)
+        self._tell_of_the_end()
         self.transport.write(b"HTTP/1.1 400 Bad Request\r\n" + head + b"\r\n" + bytes(answer.body))
         self.transport.close()
 
@@ -96,9 +104,31 @@ class LimitedProtocol(HttpToolsProtocol):
             self.answer_since = now
         begun = (self.head_since, self.answer_since)
         if any(since is not None and now - since >= timeout for since in begun):
-            self.transport.abort()
+            self._abort()
         elif self.cycle is not None and self.cycle.more_body and now - self.body_since >= timeout:
             self.cycle.message_event.set()
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self._running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _is_ahead(self) -> bool:
+        """Whether what is read now is not the request that the application works on."""
+        running = self._running
+        if running is None or running.response_complete:
+            return False
+        return self.head_since is not None or running is not self.cycle
+
+    def _abort(self) -> None:
+        self._tell_of_the_end()
+        self.transport.abort()
+
+    def _tell_of_the_end(self) -> None:
+        """uvicorn tells the latest request only; earlier ones would write to a closed connection."""
+        self.pipeline.clear()
+        if self._running is not None and not self._running.response_complete:
+            self._running.disconnected = True
+            self._running.message_event.set()
 
     def _expect_head(self) -> None:
         self._received = 0

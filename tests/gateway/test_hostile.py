@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
@@ -281,6 +282,31 @@ def test_a_sender_that_leaves_does_no_harm(gateway: Gateway) -> None:
     serves(gateway)
     assert "Traceback" not in gateway.process.output()
     assert "request failed" not in gateway.process.output()
+
+
+def test_a_sender_that_leaves_in_the_middle_of_several_requests(gateway: Gateway) -> None:
+    body = json.dumps(SIGNAL).encode()
+    post = (
+        b"POST /trading-signal/webhook HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    )
+    for rest in (b"", post[:-1], post, post * 3, b"\x00\xff\r\n\r\n"):
+        for _ in range(5):
+            with connect(gateway) as connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.sendall(post + rest)
+    serves(gateway)
+    assert "Traceback" not in gateway.process.output()
+    assert "request failed" not in gateway.process.output()
+
+
+def test_nonsense_behind_a_request_is_not_answered_in_its_place(gateway: Gateway) -> None:
+    body = json.dumps(SIGNAL).encode()
+    post = (
+        b"POST /trading-signal/webhook HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    )
+    with connect(gateway) as connection:
+        connection.sendall(post + b"\x00\xff\r\n\r\n")
+        assert b" 400 " not in answer_of(connection)
 
 
 def rss(gateway: Gateway) -> int:
