@@ -284,7 +284,8 @@ def test_a_sender_that_leaves_does_no_harm(gateway: Gateway) -> None:
     assert "request failed" not in gateway.process.output()
 
 
-def test_a_sender_that_leaves_in_the_middle_of_several_requests(gateway: Gateway) -> None:
+def test_a_sender_that_leaves_in_the_middle_of_several_requests(gateways: Gateways) -> None:
+    gateway = gateways.start(gateway_connector_rate=0)
     body = json.dumps(SIGNAL).encode()
     post = (
         b"POST /trading-signal/webhook HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
