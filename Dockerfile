@@ -40,7 +40,7 @@ COPY --from=sbom /sbom.cdx.json /app/
 COPY demo/__init__.py demo/traffic.py demo/traffic_loop.py /app/demo/
 WORKDIR /app
 ENV PATH=/opt/venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    SIGNALS_METRICS_HOST=0.0.0.0
+    SIGNALS_METRICS_HOST=0.0.0.0 SIGNALS_GATEWAY_METRICS_PORT=9464
 # A number, so that Kubernetes can see that it is not root; it needs no entry in /etc/passwd.
 USER 10001:10001
 EXPOSE 8080 8787 9464

@@ -162,13 +162,14 @@ def contenders(stack: ExitStack, folder: Path) -> Iterator[Contender]:
     bare = stack.enter_context(
         Process([*command, "--no-access-log", "--log-level", "warning"], folder / "bare.log", {})
     )
-    yield _ready(Contender("FastAPI, body: dict", bare, port, "/body"), "/docs")
+    yield _ready(Contender("FastAPI, a model", bare, port, "/model"), "/docs")
     yield Contender("FastAPI, request.json()", bare, port, "/lean")
     port = free_port()
     environment = {
         "SIGNALS_REDIS_URL": server.url,
         "SIGNALS_GATEWAY_OPEN": "true",
         "SIGNALS_GATEWAY_PORT": str(port),
+        "SIGNALS_GATEWAY_METRICS_PORT": "0",
         "SIGNALS_GATEWAY_CONNECTOR_RATE": "1000000",
         "SIGNALS_LANE_LIMIT": "0",
     }

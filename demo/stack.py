@@ -185,6 +185,7 @@ def start_gateway(redis_url: str, log: Path, **settings: object) -> tuple[Proces
     environment = {
         "SIGNALS_REDIS_URL": redis_url,
         "SIGNALS_GATEWAY_PORT": str(port),
+        "SIGNALS_GATEWAY_METRICS_PORT": "0",
         **{f"SIGNALS_{name.upper()}": str(value) for name, value in settings.items()},
     }
     process = Process(cli("producers", "gateway"), log, environment)

@@ -30,6 +30,7 @@ ELSEWHERE = {
     "metrics_port": "",
     "gateway_host": "",
     "gateway_port": "",
+    "gateway_metrics_port": "",
     "gateway_path_secret": "gateway.pathSecret",
 }
 """Settings that values of their own, or the chart itself, give to the processes."""

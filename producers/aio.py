@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
@@ -31,12 +32,17 @@ from producers.errors import Busy, NotSent, interrupted
 from producers.inputs import Keys, Many, S, drafts_of
 from producers.producer import BATCH, SignalProducer
 from producers.receipts import Receipt
+from worker.clock import steady
 from worker.errors import QueueUnavailable, QueueUnreached, QueueUnusable, SignalsError
 
 PATIENCE = 10.0
 """Seconds that a ``send`` waits for its receipts."""
 MOST_WAITING = 10_000
 """Signals that may wait for the admission thread."""
+CROWD = 4
+"""Calls in one batch from which on the next batch is given time to gather."""
+GATHER = 0.004
+"""Seconds from the start of such a batch to the start of the next: a batch costs as much as many signals."""
 
 Wish: TypeAlias = tuple[Draft, Terms]
 """A draft, and what holds for it."""
@@ -142,11 +148,12 @@ class AsyncSignalProducer:
             work.call = works
         self._hall.enter(works)
         receipts: list[Receipt] = []
+        # By hand: asyncio.timeout costs half of what else is done here.
+        timer = loop.call_later(self._patience if patience is None else patience, _end_waiting, works)
         try:
-            async with asyncio.timeout(self._patience if patience is None else patience):
-                for work in works:
-                    receipts += await work.answer
-        except TimeoutError:
+            for work in works:
+                receipts += await work.answer
+        except _TooLateError:
             raise self._too_late(works, receipts) from None
         except (QueueUnavailable, QueueUnusable) as error:
             begun = len(works) - len(self._hall.withdraw(works))
@@ -155,6 +162,7 @@ class AsyncSignalProducer:
             self._hall.withdraw(works)
             raise
         finally:
+            timer.cancel()
             _listen_no_more(works)
         return receipts
 
@@ -193,6 +201,8 @@ class _Hall:
         self._works: deque[_Work] = deque()
         self._closing = False
         self._thread: threading.Thread | None = None
+        self._next_at = steady()
+        """When the next batch may begin."""
         self.waiting = 0
 
     @property
@@ -240,10 +250,22 @@ class _Hall:
 
     def _next(self) -> list[_Work]:
         """Whole works of at most ``BATCH`` drafts together; none once all is over."""
+        while True:
+            with self._changed:
+                while not self._works and not self._closing:
+                    self._changed.wait()
+                if not self._works:
+                    return []
+            # Not by waiting for the lock: each call that comes in would wake this thread.
+            time.sleep(max(0.0, self._next_at - steady()))
+            began = steady()
+            if taken := self._take():  # all may have been withdrawn meanwhile
+                self._next_at = began + GATHER if len(taken) >= CROWD else began
+                return taken
+
+    def _take(self) -> list[_Work]:
         taken: list[_Work] = []
         with self._changed:
-            while not self._works and not self._closing:
-                self._changed.wait()
             room = BATCH
             while self._works and len(self._works[0].wishes) <= room:
                 work = self._works.popleft()
@@ -269,6 +291,16 @@ class _Hall:
 
 def _nothing() -> None:
     """Before a batch there is nothing else to do."""
+
+
+class _TooLateError(Exception):
+    """Its caller does not wait for an answer any more."""
+
+
+def _end_waiting(works: Sequence[_Work]) -> None:
+    for work in works:
+        if not work.answer.done():
+            work.answer.set_exception(_TooLateError())
 
 
 def _listen_no_more(works: Sequence[_Work]) -> None:

@@ -35,9 +35,16 @@ class HealthServer:
     """Answers probes and scrapes in threads of its own."""
 
     def __init__(
-        self, host: str, port: int, registry: CollectorRegistry, *, live: Probe, ready: Probe
+        self,
+        host: str,
+        port: int,
+        registry: CollectorRegistry,
+        *,
+        live: Probe,
+        ready: Probe,
+        setting: str = "SIGNALS_METRICS_PORT",
     ) -> None:
-        """Binds at once. Raises SettingsError if the address cannot be had."""
+        """Binds at once. Raises SettingsError, which names the port's ``setting``, if it cannot."""
         self._metrics = make_wsgi_app(registry)
         self._probes = {"/livez": live, "/readyz": ready}
         try:
@@ -47,7 +54,7 @@ class HealthServer:
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error
             raise SettingsError(
-                f"SIGNALS_METRICS_PORT: cannot listen on {host}:{port} ({reason}); set another, or 0"
+                f"{setting}: cannot listen on {host}:{port} ({reason}); set another, or 0"
             ) from None
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 

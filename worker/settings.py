@@ -26,6 +26,8 @@ from worker.verdict import Reading
 PREFIX = "SIGNALS_"
 FILE_VARIABLE = "SIGNALS_SETTINGS_FILE"
 LIVE_ENDPOINT = "https://api.crypto-arsenal.io/trading-signal/webhook"
+LEAST_GATEWAY_WINDOW = 30.0
+"""Seconds; TradingView sends a message up to 4 times, 5 s apart, and waits 3 s for each answer."""
 LEASE_MARGIN = 5.0
 """Seconds a lease must outlast the POST deadline: time to hand over, settle and be scheduled."""
 LEAST_RATE = 0.001
@@ -149,6 +151,7 @@ class Settings(BaseSettings):
         None,
         description="Last part of the webhook's path, known to its senders only; 16 or more of `A-Za-z0-9_-`",
     )
+    gateway_docs: bool = Field(True, description="Serve /docs and /openapi.json")
     gateway_open: bool = Field(
         False, description="Take webhook signals without accounts file or path secret: anybody's"
     )
@@ -159,7 +162,7 @@ class Settings(BaseSettings):
     gateway_proxies: str = Field(
         "", description="Proxies (addresses, CIDRs) whose X-Forwarded-For is believed; comma-separated"
     )
-    gateway_dedup_window: Seconds = Field(
+    gateway_dedup_window: Annotated[float, Field(ge=LEAST_GATEWAY_WINDOW, le=604_800)] = Field(
         60.0, description="How long the webhook knows a clientOrderId; TradingView repeats them"
     )
     gateway_order_window: Annotated[float, Field(ge=0, le=60)] = Field(
@@ -183,6 +186,9 @@ class Settings(BaseSettings):
 
     metrics_host: str = Field("127.0.0.1", description="Where /metrics, /livez and /readyz listen")
     metrics_port: int = Field(9464, ge=0, le=65_535, description="Their port; 0 picks a free one")
+    gateway_metrics_port: int = Field(
+        9465, ge=0, le=65_535, description="The same for a gateway, which may run beside a worker"
+    )
     metrics_connectors: Annotated[str, Field(pattern=r"^(all|none|top:[1-9]\d{0,4})$")] = Field(
         "top:50",
         description="Connectors with metrics of their own: `all`, `none`, or the N busiest (`top:N`)",

@@ -9,15 +9,16 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from producers.gateway.gauges import Gauges
-from producers.gateway.problems import Problem, as_json
+from producers.gateway.headers import Headers
+from producers.gateway.problems import MISTAKE, as_json
 from worker.clock import steady
 
 log = logging.getLogger("signals.gateway")
 
 ROUTE = "signals.route"
 """Where the name of a bare route stands in the scope."""
-QUIET = frozenset({"livez", "readyz", "metrics"})
-"""Routes that are asked every few seconds and make no news."""
+DETAIL = "signals.detail"
+"""Where a problem's line stands in the scope; it holds no secret."""
 
 
 class Access:
@@ -40,47 +41,58 @@ class Access:
             failure = {"error": type(error).__name__, "where": _place(error)}
             log.error("request failed", extra=failure)  # noqa: TRY400
             if not request.status:
-                answer = as_json(Problem(500, "this is our mistake; the log knows more"))
+                answer = as_json(MISTAKE)
                 await answer(scope, receive, request.send)
         seconds = steady() - began
-        route = _route(scope)
-        self._gauges.answered(route, request.status, seconds)
-        if route not in QUIET and log.isEnabledFor(logging.INFO):
-            client = scope.get("client")
-            fields = {
-                "route": route,
-                "method": scope["method"],
-                "status": request.status,
-                "ms": round(seconds * 1000, 1),
-                "client": client[0] if client else None,
-            }
-            log.info("request", extra={**fields, **scope.get("signals.log", {})})
+        self._gauges.answered(_route(scope), request.status, seconds)
+        _tell(scope, request.status, seconds)
+
+
+def _tell(scope: Scope, status: int, seconds: float) -> None:
+    """What went well is no news: the signal's outcome will tell of it."""
+    level = logging.DEBUG if status < 400 else logging.INFO
+    if not log.isEnabledFor(level):
+        return
+    client = scope.get("client")
+    fields = {
+        "route": _route(scope),
+        "method": scope["method"],
+        "status": status,
+        "ms": round(seconds * 1000, 1),
+        "client": client[0] if client else None,
+    }
+    if status < 400:
+        log.debug("request", extra=fields)
+    else:
+        log.info("request refused", extra={**fields, "error": scope.get(DETAIL)})
 
 
 class _Request:
     """Watches one request go by."""
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._receive, self._send = receive, send
+        self._scope, self._receive, self._send = scope, receive, send
         self.status = 0
-        self._unread = any(
-            name == b"transfer-encoding" or (name == b"content-length" and value != b"0")
-            for name, value in scope["headers"]
-        )
+        self._read = False
 
     async def receive(self) -> MutableMapping[str, Any]:
         message = await self._receive()
         if not message.get("more_body"):
-            self._unread = False
+            self._read = True
         return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            if self._unread:
+            if not self._read and _has_body(self._scope):
                 # Whoever is refused before its body was read might drip it for ever.
                 message = {**message, "headers": [*message["headers"], (b"connection", b"close")]}
         await self._send(message)
+
+
+def _has_body(scope: Scope) -> bool:
+    headers = Headers(scope)
+    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
 
 def _route(scope: Scope) -> str:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query
 from fastapi.exceptions import RequestValidationError
-from prometheus_client import generate_latest
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -19,15 +17,17 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from producers.aio import AsyncSignalProducer
 from producers.gateway import openapi
-from producers.gateway.access import ROUTE, Access
+from producers.gateway.access import DETAIL, ROUTE, Access
 from producers.gateway.auth import Doorman
 from producers.gateway.desk import Desk
 from producers.gateway.gauges import Gauges
 from producers.gateway.health import Readiness
+from producers.gateway.idempotency import Claims
 from producers.gateway.intake import Intake
 from producers.gateway.keys import read_keys
 from producers.gateway.limits import Limiter
-from producers.gateway.problems import Problem, as_json
+from producers.gateway.pages import add_docs
+from producers.gateway.problems import MISTAKE, Problem, as_json
 from producers.gateway.recipients import Recipients
 from producers.gateway.releases import Releases
 from producers.gateway.v1 import V1
@@ -41,6 +41,8 @@ from worker.rings import CeleryBell, make_app
 from worker.settings import Settings
 from worker.watched import Watched
 
+PROBED_WITHIN = 2.5
+"""Seconds in which the event loop must answer a probe."""
 PATIENCE = 1.0
 """Seconds of trouble with Redis that are waited through; senders do not wait for long either."""
 
@@ -85,7 +87,9 @@ class Gateway:
             self._sync, most_waiting=settings.gateway_backlog, before=self._releases.flush
         )
         self._ready = Readiness(self._desk.ready, within=1.0)
-        self.gauges.watch(waiting=lambda: self._producer.waiting, reloads=self._reloads)
+        files = {"accounts_file": self._accounts, "api_keys_file": self._keys}
+        self.gauges.watch(waiting=lambda: self._producer.waiting, files=files)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.app: ASGIApp = Access(self._routes(), self.gauges)
 
     def _routes(self) -> ASGIApp:
@@ -93,11 +97,18 @@ class Gateway:
         recipients = Recipients(None if self._accounts is None else self._accounts.current)
         doorman = Doorman(None if self._keys is None else self._keys.current)
         intake = Intake(self._producer, self.gauges, deadline=settings.gateway_deadline)
-        v1 = V1(settings, intake, recipients, doorman, self._desk, limiter)
-        app = FastAPI(redirect_slashes=False, redoc_url=None, lifespan=self._life)
+        claims = Claims(self._desk, deadline=settings.gateway_deadline)
+        v1 = V1(settings, intake, claims, recipients, doorman, self._desk, limiter)
+        app = FastAPI(
+            redirect_slashes=False,
+            docs_url=None,
+            redoc_url=None,
+            openapi_url="/openapi.json" if settings.gateway_docs else None,
+            lifespan=self._life,
+        )
         posts = [Post("/v1/signals", "send", v1.send)]
         if webhook_is_guarded(settings):
-            webhook = Webhook(settings, intake, recipients, self._releases, self.gauges, limiter)
+            webhook = Webhook(settings, intake, claims, recipients, self._releases, self.gauges, limiter)
             posts.append(Post(webhook_path(settings), "webhook", webhook))
         # The framework knows them too, for the sake of those who come with another method.
         app.router.routes += [Route(one.path, one, methods=["POST"], name=one.name) for one in posts]
@@ -111,29 +122,45 @@ class Gateway:
             accounts=settings.accounts_file is not None,
         )
         app.openapi = lambda: described  # type: ignore[method-assign]
+        if settings.gateway_docs:
+            add_docs(app, title=str(described["info"]["title"]))
         return Shortcut(app, posts)
 
     def _add_health(self, app: FastAPI) -> None:
+        """For load balancers, which ask where they send. What is wrong is told on the port of the metrics."""
+
         @app.get("/livez", include_in_schema=False)
         async def livez() -> Response:
-            alive = self._producer.alive
-            return PlainTextResponse(
-                "ok\n" if alive else "the admission thread is dead\n", 200 if alive else 503
-            )
+            return _probed(well=self._producer.alive)
 
         @app.get("/readyz", include_in_schema=False)
         async def readyz() -> Response:
-            trouble = await self._ready.trouble()
-            return PlainTextResponse(f"{trouble or 'ok'}\n", 503 if trouble else 200)
+            return _probed(well=await self._ready.trouble() is None)
 
-        @app.get("/metrics", include_in_schema=False)
-        async def metrics() -> Response:
-            return Response(
-                generate_latest(self.gauges.registry), headers={"Content-Type": CONTENT_TYPE_LATEST}
-            )
+    def live(self) -> tuple[bool, str]:
+        """Whether this process does its work; called in other threads than its own."""
+        if not self._producer.alive:
+            return False, "the admission thread is dead"
+        return self._asked(_nothing())
+
+    def ready(self) -> tuple[bool, str]:
+        """Whether it can take signals; likewise."""
+        return self._asked(self._ready.trouble())
+
+    def _asked(self, question: Coroutine[Any, Any, str | None]) -> tuple[bool, str]:
+        """``question`` is put to the event loop, and gives what is wrong."""
+        if self._loop is None or self._loop.is_closed():
+            question.close()
+            return False, "it is starting, or has ended"
+        try:
+            trouble = asyncio.run_coroutine_threadsafe(question, self._loop).result(PROBED_WITHIN)
+        except TimeoutError:
+            return False, "the event loop hangs"
+        return trouble is None, trouble or "ok"
 
     @asynccontextmanager
     async def _life(self, _: FastAPI) -> AsyncIterator[None]:
+        self._loop = asyncio.get_running_loop()
         releasing = asyncio.create_task(self._releases.run())
         yield
         await self._producer.close()
@@ -147,10 +174,6 @@ class Gateway:
         self._sync.close()
         self._client.close()
         self._celery.close()
-
-    def _reloads(self, what: str) -> float:
-        files = [one for one in (self._keys, self._accounts) if one is not None]
-        return sum(one.reloads if what == "taken" else one.failures for one in files)
 
 
 class Post:
@@ -187,6 +210,14 @@ class Shortcut:
         await self._app(scope, receive, send)
 
 
+async def _nothing() -> None:
+    """Nothing is wrong if this is answered."""
+
+
+def _probed(*, well: bool) -> Response:
+    return PlainTextResponse("ok\n" if well else "not now\n", 200 if well else 503)
+
+
 def webhook_is_guarded(settings: Settings) -> bool:
     """Whether it was decided who may use the webhook; otherwise there is none."""
     return bool(settings.accounts_file or settings.gateway_path_secret or settings.gateway_open)
@@ -214,7 +245,8 @@ def _add_reading(app: FastAPI, v1: V1) -> None:
         return await v1.lane(request, connector)
 
 
-async def _problem(_: Request, error: Problem) -> Response:
+async def _problem(request: Request, error: Problem) -> Response:
+    request.scope[DETAIL] = error.detail
     return as_json(error)
 
 
@@ -223,14 +255,24 @@ async def _http(request: Request, error: HTTPException) -> Response:
     if error.status_code == 405:
         # Starlette knows the methods of the first route of a path only.
         routes = [one for one in request.app.routes if one.matches(request.scope)[0] is not Match.NONE]
-        headers["Allow"] = ", ".join(sorted({name for one in routes for name in one.methods or ()}))
-    return as_json(Problem(error.status_code, str(error.detail), headers=headers))
+        methods = [getattr(one, "methods", None) or ["GET"] for one in routes]
+        headers["Allow"] = ", ".join(sorted({name for names in methods for name in names}))
+    return await _problem(request, Problem(error.status_code, str(error.detail), headers=headers))
 
 
-async def _invalid(_: Request, error: RequestValidationError) -> Response:
+async def _failed(_: Request, __: Exception) -> Response:
+    return as_json(MISTAKE)  # and the framework raises it again, to be logged around it
+
+
+async def _invalid(request: Request, error: RequestValidationError) -> Response:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
-    return as_json(Problem(422, f"{where}: {first['msg']}"))
+    return await _problem(request, Problem(422, f"{where}: {first['msg']}"))
 
 
-_HANDLERS: dict[Any, Any] = {Problem: _problem, HTTPException: _http, RequestValidationError: _invalid}
+_HANDLERS: dict[Any, Any] = {
+    Problem: _problem,
+    HTTPException: _http,
+    RequestValidationError: _invalid,
+    Exception: _failed,
+}

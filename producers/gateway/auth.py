@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from producers.gateway.headers import Headers
 from producers.gateway.keys import ApiKey, ApiKeys, now
 from producers.gateway.problems import UNAUTHORIZED, Problem
 
@@ -24,25 +25,23 @@ class Doorman:
         self._keys = keys
         self._clock = clock
 
-    def admit(self, headers: Mapping[str, str]) -> ApiKey:
+    def admit(self, headers: Headers) -> ApiKey:
         """The key of a request. Raises Problem 401, the same for a missing, a wrong and an expired one."""
-        scheme, _, given = headers.get("authorization", "").partition(" ")
+        scheme, _, given = headers.get("authorization").partition(" ")
         key = self._keys().find(given.strip()) if self._keys and scheme.lower() == "bearer" else None
         if key is None or key.is_over(now()):
             raise Problem(401, "a valid API key is needed: Authorization: Bearer …", headers=UNAUTHORIZED)
         return key
 
-    def check_signature(
-        self, key: ApiKey, scope: Mapping[str, Any], headers: Mapping[str, str], body: bytes
-    ) -> None:
+    def check_signature(self, key: ApiKey, scope: Mapping[str, Any], headers: Headers, body: bytes) -> None:
         """Hold the request against its signature if the key demands one. Raises Problem 401."""
         if key.hmac_secret is None:
             return
-        found = _SIGNATURE(headers.get("x-signature", ""))
+        found = _SIGNATURE(headers.get("x-signature"))
         problem = "this key needs X-Signature: t=<unix time>,v1=<hex HMAC-SHA256, see docs/gateway.md>"
         if found is None or abs(self._clock() - int(found[1])) > TOLERANCE:
             raise Problem(401, f"{problem}, not older than {TOLERANCE / 60:g} minutes", headers=UNAUTHORIZED)
-        name = headers.get("idempotency-key", "")
+        name = headers.get("idempotency-key")
         right = signature(key.hmac_secret.get_secret_value(), found[1], target_of(scope), name, body)
         if not hmac.compare_digest(right, found[2].lower()):
             raise Problem(401, problem, headers=UNAUTHORIZED)

@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import Mapping
 from urllib.parse import parse_qsl
 
-from starlette.types import Receive, Scope
+from starlette.types import Receive
 
+from producers.gateway.headers import Headers
 from producers.gateway.problems import Problem
+from worker.clock import steady
 from worker.contract import split
 from worker.contract.reading import RepeatedField, utf8
 from worker.errors import InvalidSignal
@@ -18,38 +20,31 @@ LONGEST_KEY = 250
 _FORM_FIELDS = 100
 
 
-def headers_of(scope: Scope) -> Mapping[str, str]:
-    """The headers by their names in lower case; a name that stands twice has its last value.
-
-    Starlette's own view looks through all of them, and decodes, at every question.
-    """
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-async def read_body(headers: Mapping[str, str], receive: Receive, *, limit: int, timeout: float) -> bytes:
+async def read_body(headers: Headers, receive: Receive, *, limit: int, timeout: float) -> bytes:
     """The body, if it is no longer than ``limit`` bytes and here within ``timeout`` seconds.
 
-    Raises Problem as soon as it is clear that it is not; the rest is then not read.
+    Raises Problem as soon as it is clear that it is not; the rest is then not read. Whoever calls
+    ``receive`` must answer now and then with nothing, as ``LimitedProtocol`` does, or it waits for ever.
     """
-    length = headers.get("content-length", "")
+    length = headers.get("content-length")
     too_large = f"the body is larger than {limit} bytes (SIGNALS_GATEWAY_BODY_LIMIT)"
     if length.isdecimal() and int(length) > limit:
         raise Problem(413, too_large)
-    body = b""
-    try:
-        async with asyncio.timeout(timeout):
-            more = True
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise Problem(400, "the connection broke before the body was here")
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
-                if len(body) > limit:
-                    raise Problem(413, too_large)
-    except TimeoutError:
-        raise Problem(408, f"the body was not here within {timeout:g} seconds") from None
-    return body
+    pieces: list[bytes] = []
+    size, until, more = 0, steady() + timeout, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Problem(400, "the connection broke before the body was here")
+        piece = message.get("body", b"")
+        more = message.get("more_body", False)
+        size += len(piece)
+        pieces.append(piece)
+        if size > limit:
+            raise Problem(413, too_large)
+        if more and steady() >= until:
+            raise Problem(408, f"the body was not here within {timeout:g} seconds")
+    return b"".join(pieces)
 
 
 async def has_left(receive: Receive) -> bool:
@@ -62,10 +57,12 @@ async def has_left(receive: Receive) -> bool:
         return False
 
 
-def idempotency_key(headers: Mapping[str, str]) -> str | None:
+def idempotency_key(headers: Headers) -> str | None:
     """The header of this name. Raises InvalidSignal for one that is too long or not plain."""
+    if "idempotency-key" not in headers:
+        return None
     key = headers.get("idempotency-key")
-    if key is not None and not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
+    if not (1 <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):
         raise InvalidSignal(f"Idempotency-Key must be 1 to {LONGEST_KEY} printable ASCII characters")
     return key
 

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import redis
 
+from producers.gateway.problems import Problem
+from worker.errors import QueueUnavailable, QueueUnusable
 from worker.lanes import Lanes
 from worker.lanes.redis import translated
 from worker.lanes.register import Register
 from worker.lanes.views import LaneView, Trace
 from worker.ports import Bell
 
+T = TypeVar("T")
+
 
 class Desk:
-    """Each method raises QueueUnavailable or QueueUnusable."""
+    """Each method but ``ask`` raises QueueUnavailable or QueueUnusable."""
 
     def __init__(self, client: redis.Redis, lanes: Lanes, bell: Bell, *, prefix: str) -> None:
         self._client = client
         self._lanes = lanes
         self._bell = bell
         self._register = Register(client, prefix=prefix)
+        self._prefix = prefix
+
+    async def ask(self, question: Callable[[], T], *, within: float) -> T:
+        """The answer of one of the methods below. Raises Problem 503 if there is none in so many seconds."""
+        try:
+            async with asyncio.timeout(within):
+                return await asyncio.to_thread(question)
+        except (QueueUnavailable, QueueUnusable, TimeoutError) as error:
+            raise Problem(503, "Redis does not answer: try again", headers={"Retry-After": "1"}) from error
 
     def ready(self) -> None:
         """Whether Redis answers."""
@@ -49,3 +64,14 @@ class Desk:
 
     def release(self, ids: Sequence[str]) -> None:
         self._lanes.release(ids)
+
+    def claim(self, name: str, content: str, window_ms: int) -> str | None:
+        """Have a name of an installation stand for a content unless it does so already: then for which."""
+        key = f"{self._prefix}claim:request:{name}"
+        with translated():
+            known = self._client.set(key, content, nx=True, get=True, px=window_ms)
+        return known.decode() if isinstance(known, bytes) else None
+
+    def unclaim(self, name: str) -> None:
+        with translated():
+            self._client.delete(f"{self._prefix}claim:request:{name}")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from producers.receipts import Receipt, Status
+from worker.metrics.files import WatchedFiles
+from worker.watched import Watched
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Seconds; TradingView waits 3."""
@@ -42,17 +44,12 @@ class Gauges:
         self._requests_of: dict[tuple[str, int], Counter] = {}
         self._seconds_of: dict[str, Histogram] = {}
 
-    def watch(self, *, waiting: Callable[[], float], reloads: Callable[[str], float]) -> None:
-        """``reloads``: how often files were ``taken`` over or ``refused`` after a change."""
+    def watch(self, *, waiting: Callable[[], float], files: Mapping[str, Watched[Any] | None]) -> None:
+        """``files``: by the name of the setting; None for those that are not used."""
         Gauge("signals_gateway_waiting", "Signals that wait for Redis.", registry=self.registry).set_function(
             waiting
         )
-        changes = Gauge(
-            "signals_gateway_file_changes", "Changes of the API keys' and accounts' files, by what became of"
-            " them.", ["what"], registry=self.registry,
-        )  # fmt: skip
-        for what in ("taken", "refused"):
-            changes.labels(what).set_function(partial(reloads, what))
+        self.registry.register(WatchedFiles(files))
 
     def answered(self, route: str, status: int, seconds: float) -> None:
         place = (route, status // 100)

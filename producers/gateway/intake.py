@@ -9,6 +9,7 @@ from producers.errors import Busy, Interrupted, NotSent
 from producers.gateway.gauges import Gauges
 from producers.gateway.problems import Problem
 from producers.receipts import Receipt
+from worker.clock import steady
 from worker.errors import SignalsError
 
 _AGAIN = {"Retry-After": "1"}
@@ -36,10 +37,14 @@ class Intake:
         self._gauges = gauges
         self._deadline = deadline
 
-    async def admit(self, wishes: Sequence[Wish]) -> list[Receipt]:
-        """A receipt each. Raises Problem 503 if certainly nothing was taken, else NotKnown."""
+    async def admit(self, wishes: Sequence[Wish], *, asked: float | None = None) -> list[Receipt]:
+        """A receipt each. Raises Problem 503 if certainly nothing was taken, else NotKnown.
+
+        ``asked``: since when (of ``steady``) the deadline counts, if not from now.
+        """
+        spent = 0.0 if asked is None else steady() - asked
         try:
-            receipts = await self.producer.admit(wishes, patience=self._deadline)
+            receipts = await self.producer.admit(wishes, patience=self._deadline - spent)
         except NotSent as error:
             self._gauges.refused("busy" if isinstance(error, Busy) else "unavailable", len(wishes))
             text = "nothing was taken: the queue is not to be reached; try again"

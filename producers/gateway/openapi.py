@@ -99,8 +99,7 @@ def _send() -> dict[str, Any]:
         "parameters": [
             _header(
                 "Idempotency-Key",
-                "Your own name for the signal: sent twice, posted once. The signals of a batch are named"
-                " `<key>:0`, `<key>:1`, …",
+                "Your own name for the request: sent twice, posted once. With another request it is refused.",
                 _KEY,
             ),
             _header("X-Signature", "`t=<unix time>,v1=<hex HMAC-SHA256>`, if the key has a secret."),
@@ -174,7 +173,7 @@ def _lane() -> dict[str, Any]:
         "summary": "What waits of one connector",
         "security": [{"key": []}],
         "parameters": [_path("connector", "Its connectorName")],
-        "responses": {"200": _json("Found", _ref("Lane")), **_problems(400, 401, 404, 429, 503)},
+        "responses": {"200": _json("It may be idle", _ref("Lane")), **_problems(400, 401, 404, 429, 503)},
     }
 
 

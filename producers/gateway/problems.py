@@ -9,6 +9,8 @@ from typing import Any
 
 from starlette.responses import Response
 
+from producers.gateway.headers import Headers
+
 JSON = "application/problem+json"
 TEXT = "text/plain; charset=utf-8"
 UNAUTHORIZED = {"WWW-Authenticate": "Bearer"}
@@ -31,6 +33,9 @@ class Problem(Exception):
         }  # fmt: skip
 
 
+MISTAKE = Problem(500, "this is our mistake; the log knows more")
+
+
 def as_json(problem: Problem) -> Response:
     """The answer for programs."""
     content = json.dumps(problem.as_dict(), ensure_ascii=False).encode("utf-8", "replace")
@@ -43,7 +48,7 @@ def as_text(problem: Problem) -> Response:
     return Response(line, problem.status, dict(problem.headers), TEXT)
 
 
-def wants_json(headers: Mapping[str, str]) -> bool:
+def wants_json(headers: Headers) -> bool:
     """Whether the sender asks for JSON; who takes text as well, as axios does, is content with that."""
-    accepted = headers.get("accept", "")
+    accepted = headers.get("accept")
     return "json" in accepted and "text/plain" not in accepted

@@ -41,8 +41,21 @@ def networks(
     found = []
     for part in (one for name in parts for one in known.get(name.lower(), (name,))):
         try:
-            found.append(ip_network(part))
+            found.append(_unmapped(ip_network(part)))
         except ValueError:
             extra = "".join(f", or {preset}" for preset in known)
             raise SettingsError(f"{setting}: {part!r} is no address or CIDR{extra}") from None
     return found
+
+
+def proxies(text: str) -> str:
+    """The same for uvicorn, which does not know ``::ffff:10.0.0.1`` for 10.0.0.1. Raises SettingsError."""
+    found = networks("SIGNALS_GATEWAY_PROXIES", text)
+    mapped = [f"::ffff:{one.network_address}/{96 + one.prefixlen}" for one in found if one.version == 4]
+    return ",".join([*map(str, found), *mapped])
+
+
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """IPv4 as itself: where a socket listens on ``::`` its addresses come as ``::ffff:10.0.0.1``."""
+    inner = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    return network if inner is None else ip_network((inner, network.prefixlen - 96))

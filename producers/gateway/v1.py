@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -17,18 +16,22 @@ from starlette.types import Receive, Scope, Send
 from producers.admission import Draft, Terms
 from producers.aio import Wish
 from producers.gateway import replies
+from producers.gateway.access import DETAIL
 from producers.gateway.auth import Doorman
-from producers.gateway.bodies import headers_of, idempotency_key, read_body
+from producers.gateway.bodies import idempotency_key, read_body
 from producers.gateway.desk import Desk
+from producers.gateway.headers import Headers
+from producers.gateway.idempotency import Claims, content_of
 from producers.gateway.intake import Intake, NotKnown
 from producers.gateway.keys import ApiKey
 from producers.gateway.limits import Limiter
 from producers.gateway.problems import Problem, as_json
 from producers.gateway.recipients import Recipients
 from producers.producer import BATCH
+from producers.receipts import Receipt
 from worker.clock import steady
 from worker.contract import split
-from worker.errors import InvalidSignal, QueueUnavailable, QueueUnusable
+from worker.errors import InvalidSignal
 from worker.lanes.views import LaneView, Trace
 from worker.settings import Settings
 
@@ -48,12 +51,14 @@ class V1:
         self,
         settings: Settings,
         intake: Intake,
+        claims: Claims,
         recipients: Recipients,
         doorman: Doorman,
         desk: Desk,
         limiter: Limiter,
     ) -> None:
         self._settings = settings
+        self._claims = claims
         self._intake = intake
         self._recipients = recipients
         self._doorman = doorman
@@ -67,11 +72,12 @@ class V1:
         try:
             response = await self._send(scope, receive, steady())
         except Problem as problem:
+            scope[DETAIL] = problem.detail
             response = as_json(problem)
         await response(scope, receive, send)
 
     async def _send(self, scope: Scope, receive: Receive, arrived: float) -> Response:
-        headers = headers_of(scope)
+        headers = Headers(scope)
         key = self._doorman.admit(headers)
         settings = self._settings
         body = await read_body(
@@ -84,17 +90,29 @@ class V1:
             raise Problem(422, "the body holds no signal")
         if len(items) > MOST:
             raise Problem(413, f"{len(items)} signals in one request, {MOST} are allowed")
+        given = _key_of(headers)
         terms = self._terms(scope["query_string"])
         hold = settings.gateway_order_window
         wishes, places = self._wishes(
-            _keys_for(headers, len(items)), items, key, terms, arrived + hold if hold else None
+            _names(given, len(items)), items, key, terms, arrived + hold if hold else None
         )
+        if given is None:
+            receipts = await self._admit(wishes, places)
+        else:
+            asked, content = steady(), content_of(items, scope["query_string"])
+            claim = await self._claims.claim(f"key {key.name}", given, content, window=terms.window)
+            receipts = await self._admit(wishes, places, asked=asked)
+            await self._claims.settle(claim, receipts)
+        return replies.answer(receipts, places)
+
+    async def _admit(
+        self, wishes: Sequence[Wish], places: Sequence[int], *, asked: float | None = None
+    ) -> list[Receipt]:
         try:
-            receipts = await self._intake.admit(wishes)
+            return await self._intake.admit(wishes, asked=asked)
         except NotKnown as error:
             error.more["receipts"] = replies.as_dicts(error.receipts, places[: len(error.receipts)])
             raise
-        return replies.answer(receipts, places)
 
     def _wishes(
         self,
@@ -153,11 +171,15 @@ class V1:
     async def lane(self, request: Request, connector: str) -> Response:
         """``GET /v1/lanes/{connector}``."""
         key = await self._reader(request)
-        if not self._covers(key, connector):
-            raise Problem(404, "nothing of such a connector waits, or it is none of this key's")
-        found = await self._ask(partial(self._desk.lane, connector))
+        found = None
+        if self._covers(key, connector):
+            found = await self._ask(partial(self._desk.lane, connector))
+            if found is None and self._knows(key, connector):
+                return replies.json_response(
+                    {"connector": connector, "waiting": 0, "delayed": 0, "state": "idle"}
+                )
         if found is None:
-            raise Problem(404, "nothing of such a connector waits, or it is none of this key's")
+            raise Problem(404, "there is no such connector, or it is none of this key's")
         return replies.json_response(lane_json(found))
 
     async def drop(self, request: Request, signal_id: str) -> Response:
@@ -170,12 +192,13 @@ class V1:
         raise Problem(409, _NOT_DROPPED[result], state=found.signal.state)
 
     async def _reader(self, request: Request) -> ApiKey:
-        key = self._doorman.admit(request.headers)
+        headers = Headers(request.scope)
+        key = self._doorman.admit(headers)
         if key.hmac_secret is not None:
             body = await read_body(
-                request.headers, request.receive, limit=1024, timeout=self._settings.gateway_read_timeout
+                headers, request.receive, limit=1024, timeout=self._settings.gateway_read_timeout
             )
-            self._doorman.check_signature(key, request.scope, request.headers, body)
+            self._doorman.check_signature(key, request.scope, headers, body)
         self._check_rate(key, 1)
         return key
 
@@ -188,6 +211,15 @@ class V1:
     def _covers(self, key: ApiKey, connector: str) -> bool:
         return key.covers(connector, self._recipients.current())
 
+    def _knows(self, key: ApiKey, connector: str) -> bool:
+        """Whether there is a connector of this name, as far as this can be told."""
+        accounts = self._recipients.current()
+        if connector in key.connectors:
+            return True
+        if accounts is None:
+            return 1 <= len(connector) <= 128 and connector.isprintable()
+        return accounts.get(connector) is not None
+
     def _check_rate(self, key: ApiKey, count: int) -> None:
         if not self._limiter.take("key", key.name, key.rate, count):
             raise Problem(
@@ -197,11 +229,7 @@ class V1:
             )
 
     async def _ask(self, question: Callable[[], T]) -> T:
-        try:
-            async with asyncio.timeout(self._settings.gateway_deadline):
-                return await asyncio.to_thread(question)
-        except (QueueUnavailable, QueueUnusable, TimeoutError) as error:
-            raise Problem(503, "Redis does not answer: try again", headers={"Retry-After": "1"}) from error
+        return await self._desk.ask(question, within=self._settings.gateway_deadline)
 
 
 _NOT_DROPPED = {
@@ -211,12 +239,16 @@ _NOT_DROPPED = {
 }
 
 
-def _keys_for(headers: Mapping[str, str], count: int) -> list[str | None]:
-    """One idempotency key per signal; of a batch ``key:0``, ``key:1``, … Raises Problem 422."""
+def _key_of(headers: Headers) -> str | None:
+    """The Idempotency-Key. Raises Problem 422."""
     try:
-        given = idempotency_key(headers)
+        return idempotency_key(headers)
     except InvalidSignal as error:
         raise Problem(422, str(error)) from None
+
+
+def _names(given: str | None, count: int) -> list[str | None]:
+    """One idempotency key per signal; of a batch ``key:0``, ``key:1``, …"""
     if given is None or count == 1:
         return [given] * count
     return [f"{given}:{place}" for place in range(count)]

@@ -19,8 +19,11 @@ from starlette.types import Receive, Scope, Send
 from producers.admission import Draft
 from producers.fanout import GROUP, is_for_group
 from producers.gateway import replies
-from producers.gateway.bodies import has_left, headers_of, idempotency_key, one_signal, read_body
+from producers.gateway.access import DETAIL
+from producers.gateway.bodies import has_left, idempotency_key, one_signal, read_body
 from producers.gateway.gauges import Gauges
+from producers.gateway.headers import Headers
+from producers.gateway.idempotency import Claims, content_of
 from producers.gateway.intake import Intake, NotKnown
 from producers.gateway.limits import Limiter
 from producers.gateway.problems import TEXT, Problem, as_json, as_text, wants_json
@@ -35,6 +38,10 @@ from worker.settings import Settings
 PATH = "/trading-signal/webhook"
 IN_TIME = 2.5
 """Seconds from arrival in which an answer must be out to have been heard; TradingView waits 3."""
+
+
+_OK = Response(b"ok", media_type="text/plain")
+"""Made once: it holds nothing of a request."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,7 @@ class Webhook:
         self,
         settings: Settings,
         intake: Intake,
+        claims: Claims,
         recipients: Recipients,
         releases: Releases,
         gauges: Gauges,
@@ -60,6 +68,7 @@ class Webhook:
     ) -> None:
         """Raises SettingsError."""
         self._settings = settings
+        self._claims = claims
         self._intake = intake
         self._recipients = recipients
         self._releases = releases
@@ -72,12 +81,13 @@ class Webhook:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         arrived = steady()
-        headers = headers_of(scope)
+        headers = Headers(scope)
         taken = Taken(())
         try:
             taken = await self._take(scope, headers, receive, arrived)
             response = _answer(taken.receipts, headers)
         except Problem as problem:
+            scope[DETAIL] = problem.detail
             response = (as_json if wants_json(headers) else as_text)(problem)
         if not taken.released:
             await response(scope, receive, send)
@@ -89,9 +99,7 @@ class Webhook:
         else:
             self._releases.later(taken.released)
 
-    async def _take(
-        self, scope: Scope, headers: Mapping[str, str], receive: Receive, arrived: float
-    ) -> Taken:
+    async def _take(self, scope: Scope, headers: Headers, receive: Receive, arrived: float) -> Taken:
         self._check_path(scope["path"])
         if not self._sources.allows(scope["client"]):
             raise Problem(403, "signals are not taken from this address (SIGNALS_GATEWAY_SOURCES)")
@@ -100,7 +108,7 @@ class Webhook:
             headers, receive, limit=settings.gateway_body_limit, timeout=settings.gateway_read_timeout
         )
         try:
-            signal = one_signal(body, headers.get("content-type", ""))
+            signal = one_signal(body, headers.get("content-type"))
             given = idempotency_key(headers)
             sources = self._recipients.of_webhook(signal)
         except InvalidSignal as error:
@@ -113,13 +121,20 @@ class Webhook:
             Draft(source, given, key_window=settings.dedup_window, text=text, hold_until=until)
             for source in sources
         ]
+        asked, claim = steady(), None
+        if given is not None:
+            owner = f"webhook {signal.get(GROUP)} {signal.get('connectorName')}"
+            content = content_of([signal])
+            claim = await self._claims.claim(owner, given, content, window=settings.dedup_window)
         try:
-            receipts = await self._intake.admit([(draft, self._terms) for draft in drafts])
+            receipts = await self._intake.admit([(draft, self._terms) for draft in drafts], asked=asked)
         except NotKnown as error:
             # A redelivery is safe, by clientOrderId or by text.
             raise Problem(
                 503, "the queue did not answer in time: send it again", headers=error.headers
             ) from error
+        if claim is not None:
+            await self._claims.settle(claim, receipts)
         if any(receipt.status is Status.FULL for receipt in receipts):
             # TradingView sends again after a 5xx only. What of a group was taken stays known until then.
             raise Problem(503, _full(receipts), headers={"Retry-After": "5"})
@@ -157,12 +172,12 @@ def _is_nameless_order(signal: Mapping[str, object]) -> bool:
     return signal.get("clientOrderId") is None and not str(signal.get("action")).startswith("cancel")
 
 
-def _answer(receipts: Sequence[Receipt], headers: Mapping[str, str]) -> Response:
+def _answer(receipts: Sequence[Receipt], headers: Headers) -> Response:
     if wants_json(headers):
         return replies.answer(receipts, [0] * len(receipts), invalid=400)
     status = replies.status_of(receipts, invalid=400)
     if status == replies.OK:
-        return Response(b"ok", media_type="text/plain")
+        return _OK
     if len(receipts) == 1:
         raise replies.problem_of(receipts[0], status)
     bad = [receipt for receipt in receipts if not receipt.ok]

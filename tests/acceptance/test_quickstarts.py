@@ -80,6 +80,7 @@ class Reader:
             "SIGNALS_PREFIX": prefix,
             "SIGNALS_ENDPOINT_URL": paper.webhook_url,
             "SIGNALS_METRICS_PORT": "0",
+            "SIGNALS_GATEWAY_METRICS_PORT": "0",
             "SIGNALS_GATEWAY_PORT": self.gateway.rpartition(":")[2],
         }
 

@@ -34,6 +34,7 @@ class Gateway:
 
     process: Process
     url: str
+    metrics: str
 
     @property
     def webhook(self) -> str:
@@ -53,7 +54,7 @@ class Gateway:
 
     def metric(self, line: str) -> float:
         """The value of a line of /metrics, with its labels; 0 if there is none."""
-        for found in fetch(f"{self.url}/metrics")[1].splitlines():
+        for found in fetch(f"{self.metrics}/metrics")[1].splitlines():
             if found.startswith(f"{line} "):
                 return float(found.rpartition(" ")[2])
         return 0.0
@@ -70,20 +71,28 @@ class Gateways:
         self.keys = folder / "keys.json"
         self.write_keys([])
 
-    def start(self, *, crash_point: str = "", **settings: object) -> Gateway:
-        """``settings``: SIGNALS_… names in lower case; None leaves one of ours out."""
+    def start(self, *, crash_point: str = "", files: int | None = None, **settings: object) -> Gateway:
+        """``settings``: SIGNALS_… names in lower case; None leaves one of ours out.
+
+        ``files``: how many the system lets it open."""
         ours: dict[str, object] = {
             "redis_url": self._redis_url,
             "prefix": self._prefix,
             "accounts_file": self.accounts,
             "api_keys_file": self.keys,
             "gateway_port": free_port(),
+            "gateway_metrics_port": free_port(),
         }
         given = {name: value for name, value in {**ours, **settings}.items() if value is not None}
         environment = {f"SIGNALS_{name.upper()}": str(value) for name, value in given.items()}
         log = self.folder / f"gateway-{len(self.running)}.log"
-        process = Process(cli("producers", "gateway"), log, {**environment, crash.VARIABLE: crash_point})
-        gateway = Gateway(process, f"http://127.0.0.1:{given['gateway_port']}")
+        limit = [] if files is None else ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh"]
+        command = [*limit, *cli("producers", "gateway")]
+        process = Process(command, log, {**environment, crash.VARIABLE: crash_point})
+        url, metrics = (
+            f"http://127.0.0.1:{given[name]}" for name in ("gateway_port", "gateway_metrics_port")
+        )
+        gateway = Gateway(process, url, metrics)
         self.running.append(gateway)
         eventually(
             lambda: process.exit_code is not None or fetch(f"{gateway.url}/livez")[0] == 200,

@@ -59,6 +59,7 @@ def test_every_v1_route(gateways: Gateways, keys: dict[str, dict[str, str]], who
     assert status("GET", f"/signals/{name}") == (expected or 404)
     assert status("GET", "/signals?connector=alpha&clientOrderId=o1") == (expected or 404)
     assert status("GET", "/lanes/alpha") == (expected or 404)
+    assert status("GET", "/lanes/nobody") == (401 if expected == 401 else 404)
     assert status("DELETE", f"/signals/{name}") == (expected or 404)
 
 
@@ -81,6 +82,26 @@ def test_what_is_not_yours_looks_as_if_it_were_not_there(
     assert lanes[0].text == lanes[1].text
     state = requests.get(f"{gateway.v1}/{name}", headers=keys["right"], timeout=10).json()
     assert state["state"] == "delayed"
+
+
+@pytest.mark.parametrize("file", [True, False], ids=["accounts", "no accounts"])
+def test_a_lane_without_work_is_empty(
+    gateways: Gateways, keys: dict[str, dict[str, str]], file: bool
+) -> None:
+    more: dict[str, object] = {} if file else {"accounts_file": None}
+    gateway = gateways.start(**more)
+
+    def lane(name: str, who: str) -> requests.Response:
+        return requests.get(f"{gateway.url}/v1/lanes/{name}", headers=keys[who], timeout=10)
+
+    for who in ("right", "all"):
+        answer = lane("alpha", who)
+        assert answer.status_code == 200
+        assert answer.json() == {"connector": "alpha", "waiting": 0, "delayed": 0, "state": "idle"}
+    assert lane("nobody", "all").status_code == (404 if file else 200)
+    assert lane("x" * 129, "all").status_code == 404
+    assert lane("beta", "group").status_code == (200 if file else 404)
+    assert lane("alpha", "others").status_code == 404
 
 
 def test_groups_of_a_key(gateways: Gateways, keys: dict[str, dict[str, str]]) -> None:
@@ -160,7 +181,7 @@ class TestRotation:
 
         def refused() -> bool:
             assert self.status(gateway, keys["all"]) == 404
-            return gateway.metric('signals_gateway_file_changes{what="refused"}') == 1
+            return gateway.metric('signals_config_failing{file="api_keys_file"}') == 1
 
         eventually(refused, within=10, what="the broken file is noticed")
         assert "file refused" in gateway.process.output()
@@ -245,6 +266,24 @@ class TestSources:
         }.items():
             assert self.status(gateway, **{"X-Forwarded-For": told}) == status, told
 
+    def test_ipv4_that_comes_to_an_ipv6_socket(self, gateways: Gateways) -> None:
+        gateway = gateways.start(gateway_host="::", gateway_sources="10.0.0.0/8")
+        assert self.status(gateway) == 403
+        gateway = gateways.start(gateway_host="::", gateway_sources="127.0.0.0/8")
+        assert self.status(gateway) == 200
+        gateway = gateways.start(gateway_host="::", gateway_sources="::ffff:127.0.0.0/104")
+        assert self.status(gateway) == 200
+        gateway = gateways.start(
+            gateway_host="::", gateway_sources="tradingview", gateway_proxies="127.0.0.1, 10.0.0.0/8"
+        )
+        for told, status in {
+            "52.89.214.238": 200,
+            "::ffff:52.89.214.238": 200,
+            "52.89.214.238, ::ffff:10.1.2.3": 200,
+            "52.89.214.238, ::ffff:6.6.6.6": 403,
+        }.items():
+            assert self.status(gateway, **{"X-Forwarded-For": told}) == status, told
+
 
 class TestRates:
     def test_of_a_connector_on_the_webhook(self, gateways: Gateways) -> None:
@@ -273,7 +312,7 @@ def test_nothing_secret_in_logs_and_metrics(gateways: Gateways, keys: dict[str, 
     requests.post(f"{gateway.webhook}?token={ALPHA}", json=signal, timeout=10)
     requests.post(f"{gateway.url}/{ALPHA}", json=signal, timeout=10)
     requests.get(f"{gateway.v1}?connector={ALPHA}&clientOrderId={ALPHA}", headers=keys["all"], timeout=10)
-    metrics = requests.get(f"{gateway.url}/metrics", timeout=10).text
+    metrics = requests.get(f"{gateway.metrics}/metrics", timeout=10).text
     gateway.process.stop()
     secrets = [ALPHA, BETA, DESK, *(one["Authorization"].partition(" ")[2] for one in keys.values() if one)]
     for text in (gateways.logs(), metrics):

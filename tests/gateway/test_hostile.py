@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import socket
+import struct
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import psutil
 import pytest
 import requests
 
-from demo.stack import eventually
+from demo.stack import eventually, fetch
 from tests.gateway.conftest import ALPHA, Gateway, Gateways
 
 SIGNAL = {"connectorName": "alpha", "connectorToken": ALPHA, "action": "closeLong"}
@@ -120,6 +123,19 @@ def test_heads_without_end(hasty: Gateway) -> None:
     assert rss(hasty) - before < 32 * MEGABYTE
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b""], ids=["many", "one"])
+def test_trailers_without_end(gateway: Gateway, end: bytes) -> None:
+    serves(gateway)
+    before = rss(gateway)
+    head = b"POST /trading-signal/webhook HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with connect(gateway) as connection:
+        connection.sendall(head + b"2\r\n{}\r\n0\r\na: b")
+        piece = (b"b" * 90 + end + (b"a: b" if end else b"")) * 1000
+        assert any(is_refused(connection, piece) for _ in range(2000))
+    serves(gateway)
+    assert rss(gateway) - before < 32 * MEGABYTE
+
+
 @pytest.mark.parametrize("told", [True, False], ids=["told", "chunked"])
 def test_bodies_of_ten_megabytes(gateway: Gateway, told: bool) -> None:
     serves(gateway)
@@ -155,6 +171,47 @@ def test_a_thousand_idle_connections(gateways: Gateways) -> None:
         assert rss(gateway) - before < 48 * MEGABYTE
 
 
+@pytest.mark.parametrize("sips", [False, True], ids=["never", "a byte now and then"])
+def test_an_answer_that_is_not_read(hasty: Gateway, sips: bool) -> None:
+    ask = b"GET /openapi.json HTTP/1.1\r\nHost: a\r\n\r\n"
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", int(hasty.url.rpartition(":")[2])))
+        connection.settimeout(0.05)
+
+        def ended() -> bool:
+            try:
+                connection.send(ask)
+                if sips:
+                    connection.recv(1)
+            except TimeoutError:
+                return False
+            except OSError:
+                return True
+            return False
+
+        before = rss(hasty)
+        eventually(ended, within=30, what="the connection is ended")
+    serves(hasty)
+    assert rss(hasty) - before < 32 * MEGABYTE
+
+
+def test_requests_that_do_not_wait_for_their_answers(gateway: Gateway) -> None:
+    serves(gateway)
+    before = rss(gateway)
+    ask = b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n"
+    with connect(gateway) as connection, ThreadPoolExecutor(1) as pool:
+        answers = pool.submit(answer_of, connection)  # who reads them is not ended for that
+        assert any(is_refused(connection, ask * 10_000) for _ in range(10))
+        assert answers.result(30).count(b"HTTP/1.1 200") < 10_000
+    with connect(gateway) as connection:  # a few are served, each in its turn
+        connection.sendall(ask * 9 + ask.replace(b"Host", b"Connection: close\r\nHost"))
+        assert answer_of(connection).count(b"HTTP/1.1 200") == 10
+    serves(gateway)
+    assert rss(gateway) - before < 32 * MEGABYTE
+    assert "Traceback" not in gateway.process.output()
+
+
 def test_no_more_connections_than_allowed(gateways: Gateways) -> None:
     gateway = gateways.start(gateway_connections=5, gateway_read_timeout=60)
     with ExitStack() as stack:
@@ -171,6 +228,19 @@ def answers(gateway: Gateway) -> bool:
         return gateway.post(SIGNAL).text == "ok"
     except requests.ConnectionError:
         return False
+
+
+def test_more_connections_than_the_system_allows_files(gateways: Gateways) -> None:
+    gateway = gateways.start(files=100)
+    assert "ulimit -n" in gateway.process.output()
+    serves(gateway)  # it has its connections to Redis
+    with ExitStack() as stack:
+        held = [stack.enter_context(connect(gateway)) for _ in range(150)]
+        assert answer_of(held[-1]) == b"", "one too many"
+        eventually(lambda: "too many connections" in gateway.process.output(), within=10, what="it is told")
+        assert gateway.process.output().count("too many connections") < 10
+        assert fetch(f"{gateway.metrics}/readyz")[0] == 200, "who looks after it is not shut out"
+    eventually(lambda: answers(gateway), within=10, what="there is room again")
 
 
 @pytest.mark.parametrize(
@@ -195,6 +265,15 @@ def test_nonsense_on_the_wire(hasty: Gateway, request_line: bytes) -> None:
     assert "Traceback" not in hasty.process.output()
 
 
+def test_what_is_no_http_is_told_so_as_a_problem(gateway: Gateway) -> None:
+    with connect(gateway) as connection:
+        connection.sendall(b"\x00\xff\xfe\r\n\r\n")
+        head, _, body = answer_of(connection).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 ")
+    assert b"content-type: application/problem+json" in head.lower()
+    assert json.loads(body)["status"] == 400
+
+
 def test_a_sender_that_leaves_does_no_harm(gateway: Gateway) -> None:
     head = b"POST /trading-signal/webhook HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\n{"
     for _ in range(20):
@@ -203,6 +282,32 @@ def test_a_sender_that_leaves_does_no_harm(gateway: Gateway) -> None:
     serves(gateway)
     assert "Traceback" not in gateway.process.output()
     assert "request failed" not in gateway.process.output()
+
+
+def test_a_sender_that_leaves_in_the_middle_of_several_requests(gateways: Gateways) -> None:
+    gateway = gateways.start(gateway_connector_rate=0)
+    body = json.dumps(SIGNAL).encode()
+    post = (
+        b"POST /trading-signal/webhook HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    )
+    for rest in (b"", post[:-1], post, post * 3, b"\x00\xff\r\n\r\n"):
+        for _ in range(5):
+            with connect(gateway) as connection:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                connection.sendall(post + rest)
+    serves(gateway)
+    assert "Traceback" not in gateway.process.output()
+    assert "request failed" not in gateway.process.output()
+
+
+def test_nonsense_behind_a_request_is_not_answered_in_its_place(gateway: Gateway) -> None:
+    body = json.dumps(SIGNAL).encode()
+    post = (
+        b"POST /trading-signal/webhook HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    )
+    with connect(gateway) as connection:
+        connection.sendall(post + b"\x00\xff\r\n\r\n")
+        assert b" 400 " not in answer_of(connection)
 
 
 def rss(gateway: Gateway) -> int:

@@ -170,17 +170,22 @@ def test_redis_away_is_told_within_the_patience_of_tradingview(tmp_path: Path, p
 def test_what_is_not_known_is_a_504_and_safe_to_repeat(server: Server, prefix: str, tmp_path: Path) -> None:
     with Wire(server.port) as wire:
         gateways = Gateways(f"redis://127.0.0.1:{wire.port}/0", prefix, tmp_path)
-        headers = {**gateways.add_key("all", connectors=["*"]), "Idempotency-Key": "mine"}
+        headers = gateways.add_key("all", connectors=["*"])
+        keyed = {**headers, "Idempotency-Key": "mine"}
         gateway = gateways.start()
         try:
             assert gateway.post(CANCEL).status_code == 200  # the connection is open, the script known
             wire.loses = 1.0
-            answer = requests.post(gateway.v1, json=BUY, headers=headers, timeout=10)
+            answer = requests.post(gateway.v1, json=NAMED, headers=headers, timeout=10)
             assert answer.status_code == 504
             assert answer.headers["Content-Type"] == "application/problem+json"
             assert "Idempotency-Key" in answer.json()["detail"]
+            # of a request with a key it is the claim that fails, before anything is taken
+            assert requests.post(gateway.v1, json=BUY, headers=keyed, timeout=10).status_code == 503
             wire.loses = 0.0
-            again = requests.post(gateway.v1, json=BUY, headers=headers, timeout=10)
+            again = requests.post(gateway.v1, json=NAMED, headers=headers, timeout=10)
             assert again.json()["receipts"][0]["status"] == "duplicate"
+            again = requests.post(gateway.v1, json=BUY, headers=keyed, timeout=10)
+            assert again.json()["receipts"][0]["status"] == "accepted"
         finally:
             gateways.stop()

@@ -281,7 +281,8 @@ def test_with_paper_workers_reach_nothing_outside() -> None:
 
 def test_gateways_are_for_those_who_may() -> None:
     policy = Release(GATEWAY).get("NetworkPolicy", "gateway")
-    assert len(rule(policy, "ingress", "http")["from"]) == 2, "senders and Prometheus"
+    assert len(rule(policy, "ingress", "http")["from"]) == 1, "senders"
+    assert len(rule(policy, "ingress", "metrics")["from"]) == 1, "Prometheus"
     assert not [one for one in policy["spec"]["egress"] if {"port": 443} in one["ports"]]
 
 
@@ -340,7 +341,8 @@ def test_monitors_find_their_ports(name: str, kind: str) -> None:
         assert endpoint["relabelings"] == [{"targetLabel": "release", "replacement": "desk"}]
         ports = {port["name"] for port in release.container(component)["ports"]}
         if kind == "ServiceMonitor":
-            service = release.get("Service", component)
+            service = release.get("Service", {"worker": "worker", "gateway": "gateway-metrics"}[component])
+            assert service["spec"]["clusterIP"] == "None", "it leads nowhere outside"
             assert spec["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
             ports = {port["name"] for port in service["spec"]["ports"]}
         assert endpoint["port"] in ports

@@ -56,7 +56,7 @@ class Node:
             f"{one['metadata']['name']}:{one['spec']['ports'][0]['port']}": f"127.0.0.1:{free_port()}"
             for one in self.release.all("Service")
         }
-        self._metrics = free_port()
+        self._metrics = {component: free_port() for component in ("worker", "gateway")}
         self.running: list[Process] = []
         self._make_folders()
 
@@ -88,8 +88,16 @@ class Node:
     def environment(self, component: str) -> dict[str, str]:
         there = self.release.environment(component)
         listening = {
-            "worker": {"SIGNALS_METRICS_HOST": "127.0.0.1", "SIGNALS_METRICS_PORT": str(self._metrics)},
-            "gateway": {"SIGNALS_GATEWAY_HOST": "127.0.0.1", "SIGNALS_GATEWAY_PORT": self._port("gateway")},
+            "worker": {
+                "SIGNALS_METRICS_HOST": "127.0.0.1",
+                "SIGNALS_METRICS_PORT": str(self._metrics["worker"]),
+            },
+            "gateway": {
+                "SIGNALS_GATEWAY_HOST": "127.0.0.1",
+                "SIGNALS_GATEWAY_PORT": self._port("gateway"),
+                "SIGNALS_METRICS_HOST": "127.0.0.1",
+                "SIGNALS_GATEWAY_METRICS_PORT": str(self._metrics["gateway"]),
+            },
             "valkey": {"RUN_DIR": str(self._folder)},
         }
         path = f"{self._folder}/bin:{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -99,7 +107,8 @@ class Node:
     def probe(self, component: str, kind: str) -> int:
         """The status of the answer to an HTTP probe of the container."""
         asked = self.release.container(component)[kind]["httpGet"]
-        place = f"127.0.0.1:{self._metrics}" if component == "worker" else self.address(component)
+        inner = asked["port"] == "metrics"
+        place = f"127.0.0.1:{self._metrics[component]}" if inner else self.address(component)
         return fetch(f"http://{place}{asked['path']}")[0]
 
     def execute(self, component: str, kind: str) -> int:
@@ -112,7 +121,7 @@ class Node:
 
     def metrics(self, component: str) -> tuple[int, str]:
         (endpoint,) = self.release.get("PodMonitor", component)["spec"]["podMetricsEndpoints"]
-        place = f"127.0.0.1:{self._metrics}" if component == "worker" else self.address(component)
+        place = f"127.0.0.1:{self._metrics[component]}"
         return fetch(f"http://{place}{endpoint['path']}")
 
     def stop(self) -> None:

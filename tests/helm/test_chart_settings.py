@@ -99,7 +99,7 @@ def test_what_settings_do_not_hold_is_set_elsewhere(name: str) -> None:
     release = Release(everything)
     worker, gateway = (release.environment(component) for component in ("worker", "gateway"))
     gateways_only = name.startswith("gateway_") or name == "api_keys_file"
-    workers_only = name in ("metrics_host", "metrics_port", "endpoint_ca_file")
+    workers_only = name in ("metrics_port", "endpoint_ca_file")
     variable = PREFIX + name.upper()
     assert (variable in worker) is not gateways_only
     assert (variable in gateway) is not workers_only

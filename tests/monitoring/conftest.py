@@ -73,7 +73,12 @@ def _start_stack(stack: ExitStack, folder: Path) -> list[str]:
     )
     stack.enter_context(worker)
     door = f"http://127.0.0.1:{free_port()}"
-    settings = {"SIGNALS_REDIS_URL": server.url, "SIGNALS_GATEWAY_OPEN": "true"}
+    inside = f"http://127.0.0.1:{free_port()}"
+    settings = {
+        "SIGNALS_REDIS_URL": server.url,
+        "SIGNALS_GATEWAY_OPEN": "true",
+        "SIGNALS_GATEWAY_METRICS_PORT": inside.rpartition(":")[2],
+    }
     gateway = cli("producers", "gateway", "--port", door.rpartition(":")[2])
     stack.enter_context(Process(gateway, folder / "gateway.log", settings))
     eventually(lambda: fetch(f"{door}/readyz")[0] == 200, within=30, what=f"a gateway: {folder}/gateway.log")
@@ -85,7 +90,7 @@ def _start_stack(stack: ExitStack, folder: Path) -> list[str]:
     stack.enter_context(
         Process([python, *traffic], folder / "traffic.log", {"SIGNALS_REDIS_URL": server.url})
     )
-    return [page, door]
+    return [page, inside]
 
 
 @contextmanager

@@ -570,6 +570,14 @@ MUTANTS = [
         ),
     ),
     Mutant(
+        "a key that names another request lets a part of this one in",
+        1,
+        "producers/gateway/idempotency.py",
+        "if known not in (None, content):",
+        "if False:",
+        ("tests/gateway/test_idempotency.py::test_any_other_request_is_refused_whole",),
+    ),
+    Mutant(
         "whoever has a token may speak for any account",
         6,
         "producers/gateway/recipients.py",

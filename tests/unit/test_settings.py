@@ -82,6 +82,7 @@ def test_a_misspelt_variable_is_refused_with_a_hint(monkeypatch: pytest.MonkeyPa
         ("SIGNALS_LOG_LEVEL", "loud"),
         ("SIGNALS_PREFIX", "with space"),
         ("SIGNALS_METRICS_PORT", "70000"),
+        ("SIGNALS_GATEWAY_DEDUP_WINDOW", "29"),  # TradingView may send a fourth time after 24 s
     ],
 )
 def test_a_bad_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -24,13 +24,16 @@ ORDER_FIELDS: Final = names_of(OrderSignal)
 SYNC_FIELDS: Final = names_of(PositionSyncSignal)
 NESTED_FIELDS: Final = {"entryOrder": names_of(EntryOrder), "position": names_of(Position)}
 ALL_FIELDS: Final = tuple(dict.fromkeys(ORDER_FIELDS + SYNC_FIELDS))
-_LONGEST_GUESS: Final = 64
+_LONGEST_GUESS: Final = 40
+"""Characters of a word that is worth a guess: comparing takes time, and no name has more than 30."""
 
 
 def did_you_mean(word: str, candidates: Iterable[str], mark: str = "`") -> str:
     """``: did you mean `x`?`` for the nearest candidate (letter case ignored), or nothing."""
+    if len(word) > _LONGEST_GUESS:
+        return ""
     spellings = {_folded(candidate): candidate for candidate in candidates}
-    near = difflib.get_close_matches(_folded(word[:_LONGEST_GUESS]), spellings, n=1)
+    near = difflib.get_close_matches(_folded(word), spellings, n=1)
     return f": did you mean {mark}{spellings[near[0]]}{mark}?" if near else ""
 
 

@@ -35,6 +35,8 @@ def secrets_in(
     """Texts of a raw signal that must not be shown: the token and everything under an unknown name."""
     found: list[str] = []
     for name, value in data.items():
+        if len(found) >= _MOST_SECRETS:
+            break
         if name not in known:
             found += leaves(value)
         elif name in nested and isinstance(value, Mapping):

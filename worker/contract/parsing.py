@@ -7,7 +7,15 @@ from typing import Final, TypeAlias
 
 from pydantic import ValidationError
 
-from worker.contract.explain import ALL_FIELDS, ORDER_FIELDS, SYNC_FIELDS, explain, hidden, unknown_field
+from worker.contract.explain import (
+    ALL_FIELDS,
+    NESTED_FIELDS,
+    ORDER_FIELDS,
+    SYNC_FIELDS,
+    explain,
+    hidden,
+    unknown_field,
+)
 from worker.contract.hiding import kind_of, label, looks_like_token
 from worker.contract.order import OrderSignal
 from worker.contract.position import PositionSyncSignal
@@ -20,6 +28,8 @@ Signal: TypeAlias = OrderSignal | PositionSyncSignal
 """Either message shape: `action` makes an order signal, `position` a position sync."""
 
 _Body: TypeAlias = bytes | bytearray | memoryview | str
+_MOST_FIELDS: Final = 100
+"""More than any signal has. Beyond, pydantic would write an error for each, and one is enough."""
 _BODY_TYPES: Final = (bytes, bytearray, memoryview, str)
 
 _SYNC_ONLY: Final = frozenset(SYNC_FIELDS) - frozenset(ORDER_FIELDS)
@@ -122,6 +132,7 @@ def _signal(value: object, rules: Rules) -> Signal:
 
 def _validated(fields: dict[str, object]) -> Signal:
     _check_repeated(fields)
+    _check_many(fields)
     is_order, is_sync = fields.get("action") is not None, fields.get("position") is not None
     if is_order is is_sync:
         raise InvalidSignal(_no_single_shape(fields, is_order))
@@ -143,6 +154,15 @@ def _check_repeated(fields: dict[str, object]) -> None:
     for value in (fields, fields.get("entryOrder"), fields.get("position")):
         if isinstance(value, RepeatedField):
             raise InvalidSignal(hidden(f"{label(value.field)} stands twice in one object", fields))
+
+
+def _check_many(fields: dict[str, object]) -> None:
+    for path, known in ((), ALL_FIELDS), *(((name,), names) for name, names in NESTED_FIELDS.items()):
+        value = fields.get(path[0]) if path else fields
+        if isinstance(value, Mapping) and len(value) > _MOST_FIELDS:
+            unknown = next(name for name in value if name not in known)
+            problem = unknown_field((*path, unknown), fields)
+            raise InvalidSignal(hidden(f"{problem} (one of {len(value)} fields)", fields))
 
 
 def _no_single_shape(fields: dict[str, object], both: bool) -> str:

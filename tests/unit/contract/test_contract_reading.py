@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from types import MappingProxyType
+from typing import Any
 
 import pytest
 
@@ -168,3 +170,36 @@ def test_size_rules_and_repeated_fields_count_for_each_item() -> None:
 
     assert _kinds(parse_many(b"\n".join(rows))) == kinds
     assert _kinds(parse_many(b"[" + b",".join(rows) + b"]")) == kinds
+
+
+class TestHowMuchWorkABadSignalMakes:
+    """Counted, not timed: whoever sends nonsense must not keep others from being served."""
+
+    @pytest.fixture
+    def guesses(self, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        made: list[str] = []
+        near = difflib.get_close_matches
+
+        def counted(word: str, *rest: Any, **named: Any) -> list[str]:
+            made.append(word)
+            return near(word, *rest, **named)
+
+        monkeypatch.setattr(difflib, "get_close_matches", counted)
+        return made
+
+    @pytest.mark.parametrize("place", [None, "entryOrder", "position"])
+    def test_of_many_unknown_fields_one_is_told(
+        self, guesses: list[str], monkeypatch: pytest.MonkeyPatch, place: str | None
+    ) -> None:
+        for model in (OrderSignal, PositionSyncSignal):
+            monkeypatch.setattr(model, "model_validate", None)  # it would make an error for each
+        many = {f"percentt{number}": "1" for number in range(10_000)}
+        signal = {**SYNC, **many} if place is None else {**SYNC, place: {**SYNC[place], **many}}
+        with pytest.raises(InvalidSignal, match=r"unknown field `percentt0`.* \(one of \d+ fields\)"):
+            parse(signal)
+        assert len(guesses) <= 2
+
+    def test_nobody_guesses_at_what_is_no_name(self, guesses: list[str]) -> None:
+        for word in ("p" * 41, "percent" * 100_000):
+            assert "did you mean" not in refusal(order(**{word: "1"}))
+        assert guesses == []

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from demo.stack import eventually
-from producers import AsyncSignalProducer, Busy, Interrupted, NotSent, SignalProducer
+from producers import AsyncSignalProducer, Busy, Interrupted, NotSent, SignalProducer, aio
 from producers.admission import Draft, new_id
 from tests.unit.fakes import FakeBell
 from worker.errors import InvalidSignal, QueueUnavailable, QueueUnreached
@@ -82,6 +82,28 @@ class TestOrder:
         asyncio.run(main())
         assert gate.admitted == [str(n) for n in range(1200)]
         assert [len(batch) for batch in gate.batches] == [1, 500, 500, 199]
+
+    def test_after_a_crowd_those_who_come_share_a_batch(
+        self, gate: Gate, sync: SignalProducer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(aio, "GATHER", 2.0)
+
+        async def main() -> None:
+            async with AsyncSignalProducer(sync) as producer:
+                gate.open.clear()
+                tasks = [asyncio.create_task(producer.send(signal(0)))]
+                await begun(gate)
+                tasks += [asyncio.create_task(producer.send(signal(n))) for n in range(1, 1 + aio.CROWD)]
+                await asyncio.sleep(0)
+                gate.open.set()
+                await begun(gate, batches=2)
+                tasks.append(asyncio.create_task(producer.send(signal("first"))))
+                await asyncio.gather(*tasks[:-1])
+                tasks.append(asyncio.create_task(producer.send(signal("second"))))
+                await asyncio.gather(*tasks)
+
+        asyncio.run(main())
+        assert [len(batch) for batch in gate.batches] == [1, aio.CROWD, 2]
 
     def test_a_call_of_many_keeps_together(self, gate: Gate, sync: SignalProducer) -> None:
         async def main() -> None:
