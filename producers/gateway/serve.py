@@ -39,7 +39,7 @@ def serve(settings: Settings) -> None:
     connections = _room_for(settings.gateway_connections)
     if connections < settings.gateway_connections:
         log.warning(
-            "fewer connections than SIGNALS_GATEWAY_CONNECTIONS: raise `ulimit -n`",
+            "fewer connections than SIGNALS_GATEWAY_CONNECTIONS: raise ulimit -n",
             extra={"connections": connections},
         )
     health = HealthServer(

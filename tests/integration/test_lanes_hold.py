@@ -5,7 +5,9 @@ from __future__ import annotations
 from tests.integration.desk import Desk, signal
 from worker.lanes import Admission
 
-HOLD = 300
+HOLD = 1000
+LATER = 600
+"""More than it takes to admit twice, however busy the machine."""
 
 
 def held(admitted_later: int, **fields: object) -> Admission:
@@ -29,21 +31,21 @@ def order_of(desk: Desk, count: int) -> list[str]:
 
 
 def test_a_close_that_came_first_goes_first_and_spares_the_open(desk: Desk) -> None:
-    opening, closing = held(0), close(100)
+    opening, closing = held(0), close(LATER)
     desk.admit(opening)
     desk.admit(closing)
     assert order_of(desk, 2) == [closing.id, opening.id]
 
 
 def test_an_open_that_came_first_goes_first(desk: Desk) -> None:
-    closing, opening = close(0), held(100)
+    closing, opening = close(0), held(LATER)
     desk.admit(closing)
     desk.admit(opening)
     assert order_of(desk, 2) == [opening.id, closing.id]
 
 
 def test_a_close_drops_the_delayed_open_that_was_said_before_it(desk: Desk) -> None:
-    later = signal(delay_ms=60_000, hold_ms=HOLD - 100)
+    later = signal(delay_ms=60_000, hold_ms=HOLD - LATER)
     closing = close(0)
     desk.admit(closing)
     desk.admit(later)  # came before the close, admitted after it

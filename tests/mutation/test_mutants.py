@@ -52,7 +52,7 @@ def run(copy: Path, *nodes: str) -> tuple[int, str]:
         },
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=300,
         check=False,
     )
     return done.returncode, done.stdout + done.stderr
