@@ -39,8 +39,11 @@ from worker.lanes import Lanes
 from worker.lanes.redis import connect
 from worker.rings import CeleryBell, make_app
 from worker.settings import Settings
+from worker.tracing import open_tracing
 from worker.watched import Watched
 
+FLUSHED_WITHIN = 2.0
+"""Seconds that spans have at the end to be sent."""
 PATIENCE = 1.0
 """Seconds of trouble with Redis that are waited through; senders do not wait for long either."""
 
@@ -86,6 +89,7 @@ class Gateway:
         )
         self._ready = Readiness(self._desk.ready, within=1.0)
         self.gauges.watch(waiting=lambda: self._producer.waiting, reloads=self._reloads)
+        self._tracing = open_tracing("signal-gateway") if settings.tracing else None
         self.app: ASGIApp = Access(self._routes(), self.gauges)
 
     def _routes(self) -> ASGIApp:
@@ -99,6 +103,8 @@ class Gateway:
         if webhook_is_guarded(settings):
             webhook = Webhook(settings, intake, recipients, self._releases, self.gauges, limiter)
             posts.append(Post(webhook_path(settings), "webhook", webhook))
+        if self._tracing is not None:
+            posts = [Post(one.path, one.name, self._tracing.around(one.path, one)) for one in posts]
         # The framework knows them too, for the sake of those who come with another method.
         app.router.routes += [Route(one.path, one, methods=["POST"], name=one.name) for one in posts]
         _add_reading(app, v1)
@@ -147,6 +153,8 @@ class Gateway:
         self._sync.close()
         self._client.close()
         self._celery.close()
+        if self._tracing is not None:
+            self._tracing.close(FLUSHED_WITHIN)
 
     def _reloads(self, what: str) -> float:
         files = [one for one in (self._keys, self._accounts) if one is not None]
