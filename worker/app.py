@@ -44,6 +44,8 @@ from worker.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
+FLUSHED_WITHIN = 5.0
+"""Seconds that spans have at the end to be sent."""
 PROBE_TIMEOUT = 1.0
 """Seconds that a scrape or a probe waits for each answer of Redis."""
 
@@ -186,7 +188,8 @@ class Worker:
         """Within what is left of the stop timeout: spans are worth no shutdown that is cut short."""
         if self._tracing is not None:
             stopping_for = steady() - (self._told_to_stop_at or steady())
-            self._tracing.close(max(0.0, self._settings.stop_timeout - stopping_for))
+            left = self._settings.stop_timeout - stopping_for
+            self._tracing.close(max(0.0, min(left, FLUSHED_WITHIN)))
 
     def _live(self) -> tuple[bool, str]:
         if self._consuming and not self.dispatcher.alive:

@@ -27,10 +27,9 @@ def open_tracing(service: str, endpoint: str = "") -> Tracing:
         raise _missing(error) from None
     try:
         return exporting(service, endpoint)
-    except Exception as error:  # its own settings are read by OpenTelemetry, which raises what it likes
-        raise SettingsError(
-            f"SIGNALS_TRACING: OpenTelemetry refuses its settings (OTEL_…): {error}"
-        ) from None
+    except Exception as error:  # noqa: BLE001 - it reads its settings by itself, and raises what it likes
+        text = f"SIGNALS_TRACING: OpenTelemetry refuses its settings (OTEL_…): {error}"
+        raise SettingsError(text) from None
 
 
 def reader_of_traces() -> Callable[[], str | None]:
