@@ -327,6 +327,8 @@ class Census:
     """Dead letters by reason; ``uncounted`` are those whose reason no counter knows."""
     totals: dict[str, int] = field(default_factory=dict)
     """How many were admitted, refused and ended how, since the installation began."""
+    revised: dict[str, int] = field(default_factory=dict)
+    """How many dead letters of this reason got another fate, and do not count as ended so any more."""
     oldest_rung_ms: int | None = None
     """Since when the first ring waits for a worker; long ago: there is none, or not enough."""
     next_wakeup_ms: int | None = None

@@ -36,6 +36,7 @@ local function apply(item)
   end
   if rec.state == 'dead' and rec.outcome == 'unknown' then
     leave_dead(rec)
+    tally(TOTALS, 'revised:' .. rec.outcome, 1)
     remember(rec, item.note)
     finish(rec, item.outcome, item.why)
     return 'late'
