@@ -75,7 +75,7 @@ lock: dev  ## Pin and hash the dependencies again
 	@command -v uv >/dev/null || { echo "uv is needed: pip install uv"; exit 1; }
 	$(LOCK) -o requirements/runtime.txt
 	$(LOCK) --extra demo --extra gateway -o requirements/demo.txt
-	$(LOCK) --extra encryption --extra gateway -o requirements/image.txt
+	$(LOCK) --extra encryption --extra gateway --extra otel -o requirements/image.txt
 	$(PIN) requirements/sbom.in -o requirements/sbom.txt
 	$(LOCK) --all-extras --group dev -o requirements/dev.txt
 	$(LOCK) --extra demo --group bench --constraint requirements/dev.txt -o requirements/bench.txt

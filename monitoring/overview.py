@@ -59,7 +59,7 @@ _WELL = Row(
         Stat(
             "Outcomes",
             "Signals that ended, per second.",
-            [Query(f"sum(rate(signals_outcomes_total{RATE}))")],
+            [Query(f"sum({LEDGER} (rate(signals_ended_total{RATE})))")],
             unit="ops",
         ),
         Stat(
@@ -102,7 +102,7 @@ _FLOW = Row(
             "Signals taken in and signals that ended, per second; and those that were not taken.",
             [
                 Query(f"sum({LEDGER} (rate(signals_admitted_total{RATE})))", "admitted"),
-                Query(f"sum(rate(signals_outcomes_total{RATE}))", "ended"),
+                Query(f"sum({LEDGER} (rate(signals_ended_total{RATE})))", "ended"),
                 Query(f"sum({LEDGER} (rate(signals_duplicates_total{RATE})))", "duplicate"),
                 Query(f"sum({LEDGER} (rate(signals_conflicts_total{RATE})))", "conflict"),
                 Query(f"sum({LEDGER} (rate(signals_full_total{RATE})))", "full"),
@@ -113,7 +113,7 @@ _FLOW = Row(
         Lines(
             "Outcomes",
             "How signals end, per second.",
-            [Query(f"sum by (outcome) (rate(signals_outcomes_total{RATE}))", "{{outcome}}")],
+            [Query(f"sum by (outcome) ({LEDGER} (rate(signals_ended_total{RATE})))", "{{outcome}}")],
             unit="ops",
             stacked=True,
         ),

@@ -89,6 +89,8 @@ class Terms:
     in_order: bool = False
     """No signal is taken after one of its connector was refused because too many wait; for senders who will
     send that one again. Otherwise exits and cancels still find room when entries do not."""
+    trace: str | None = None
+    """The trace that the caller is in: a W3C traceparent."""
     platform_delays: bool = False
     """The platform waits out ``delaySeconds``, so that here every signal is due at once."""
 
@@ -240,6 +242,7 @@ def _admission(signal: Signal, token: str | None, draft: Draft, terms: Terms) ->
         text=draft.text,
         drops=drops(signal, terms.policy),
         target=target,
+        trace=terms.trace,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Protocol, Self, overload
@@ -30,6 +31,7 @@ from worker.lanes import Admission, AdmitAnswer, Lanes
 from worker.lanes.redis import connect
 from worker.ports import WrittenBell
 from worker.settings import Settings, load_settings
+from worker.tracing import reader_of_traces
 from worker.vault import open_vault
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ class SignalProducer:
         self._closed = False
         if url.startswith(memory.SCHEME):
             queue, bell = queue or memory.find(url), bell or memory.Silence()
+        self._trace = reader_of_traces() if settings.tracing else _no_trace
         self._accounts = accounts or follow_accounts(settings.accounts_file)
         self._vault = open_vault(settings.token_keys_file)
         self._app: Celery | None = None
@@ -191,8 +194,14 @@ class SignalProducer:
             accounts=None if self._accounts is None else self._accounts.current,
             seal=None if self._vault is None else self._vault.seal,
             in_order=in_order,
+            trace=self._trace(),
             platform_delays=settings.platform_delays,
         )
+
+    def in_trace(self, terms: Terms) -> Terms:
+        """The same terms in the trace that the caller is in now, for callers who keep terms."""
+        trace = self._trace()
+        return terms if trace == terms.trace else replace(terms, trace=trace)
 
     def admit(self, drafts: Sequence[Draft], terms: Terms) -> list[Receipt]:
         """Send one batch, for callers who choose ids and batches themselves (at most ``BATCH`` at a time).
@@ -260,3 +269,7 @@ class SignalProducer:
         if answer.slots_ms:
             self._bell.wake(answer.slots_ms, answer.now_ms)
         return [receipt_for(item, result) for item, result in zip(valid, answer.results, strict=True)]
+
+
+def _no_trace() -> None:
+    return None

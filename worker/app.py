@@ -8,6 +8,7 @@ import signal
 import threading
 import uuid
 import warnings
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -19,6 +20,7 @@ from prometheus_client import CollectorRegistry
 from worker import crash, steps, tasks
 from worker.accounts import follow_accounts
 from worker.belfry import Belfry
+from worker.clock import steady
 from worker.compose import Composer
 from worker.delivery import Courier
 from worker.dispatch import Dispatcher
@@ -34,12 +36,16 @@ from worker.logs import LogObserver, configure
 from worker.metrics import LedgerCollector, Metrics, WatchedFiles, connector_metrics, new_registry
 from worker.rings import CeleryBell, make_app
 from worker.settings import Settings
+from worker.traced import TracedHandler
+from worker.tracing import open_tracing
 from worker.vault import open_vault
 from worker.wake import Waker
 from worker.watchdog import Watchdog
 
 log = logging.getLogger(__name__)
 
+FLUSHED_WITHIN = 5.0
+"""Seconds that spans have at the end to be sent."""
 PROBE_TIMEOUT = 1.0
 """Seconds that a scrape or a probe waits for each answer of Redis."""
 
@@ -77,9 +83,11 @@ class Worker:
             durability=settings.required_durability(),
             rate_of=compose.rate,
             observe=called,
+            traced=settings.tracing,
         )
         stopping = threading.Event()
-        handler = Handler(
+        self._tracing = open_tracing("signal-worker", settings.endpoint_url) if settings.tracing else None
+        handler = (Handler if self._tracing is None else partial(TracedHandler, self._tracing))(
             poster=self._courier(),
             observer=observer,
             compose=compose,
@@ -118,6 +126,7 @@ class Worker:
         )
         self._app = app
         self._consuming = False
+        self._told_to_stop_at: float | None = None
 
     def run(self) -> int:
         """Work until SIGTERM or SIGINT; returns the exit code."""
@@ -142,6 +151,7 @@ class Worker:
         worker.start()
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # impatience makes no failure of a clean end
         self.health.stop()
+        self._stop_tracing()
         code = int(worker.exitcode or 0)
         log.info("stopped", extra={"exit_code": code})
         return code
@@ -171,7 +181,15 @@ class Worker:
 
     def _on_shutdown(self, **_: Any) -> None:
         self._consuming = False
+        self._told_to_stop_at = steady()
         self.dispatcher.begin_stop()
+
+    def _stop_tracing(self) -> None:
+        """Within what is left of the stop timeout: spans are worth no shutdown that is cut short."""
+        if self._tracing is not None:
+            stopping_for = steady() - (self._told_to_stop_at or steady())
+            left = self._settings.stop_timeout - stopping_for
+            self._tracing.close(max(0.0, min(left, FLUSHED_WITHIN)))
 
     def _live(self) -> tuple[bool, str]:
         if self._consuming and not self.dispatcher.alive:

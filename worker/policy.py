@@ -90,6 +90,15 @@ def classify(signal: Signal) -> ActionClass:
     return ActionClass.FULL if _is_whole(signal) and signal.limit is None else ActionClass.PARTIAL
 
 
+def classes_of(action: str) -> tuple[ActionClass, ...]:
+    """All that ``classify`` can make of signals of this action (named as by ``action_of``)."""
+    if action == POSITION_SYNC:
+        return ActionClass.ENTRY, ActionClass.PARTIAL, ActionClass.FULL
+    if action in _CANCELS:
+        return (ActionClass.CANCEL,)
+    return (ActionClass.ENTRY,) if action in _OPENS else (ActionClass.PARTIAL, ActionClass.FULL)
+
+
 def _is_whole(signal: OrderSignal) -> bool:
     # `fixed` wins over `percent` at the endpoint, so a fixed amount is partial whatever the percent.
     sized = signal.fixed is not None or signal.notional is not None

@@ -58,6 +58,8 @@ class Admission:
     """Which waiting signals it makes pointless; see ``worker.policy.drops``."""
     target: str | None = None
     """clientOrderId that a cancel refers to."""
+    trace: str | None = None
+    """In which trace it was sent: a W3C traceparent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,8 @@ class Head:
     """Of an orphan: when that owner was given it."""
     rung_ms: int | None = field(default=None, compare=False)
     """When its lane was last rung; None if it was in hand already, or if the call was repeated."""
+    trace: str | None = None
+    """As of its admission; whatever lay in Redis. None, too, if nobody asked for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,6 +327,8 @@ class Census:
     """Dead letters by reason; ``uncounted`` are those whose reason no counter knows."""
     totals: dict[str, int] = field(default_factory=dict)
     """How many were admitted, refused and ended how, since the installation began."""
+    revised: dict[str, int] = field(default_factory=dict)
+    """How many dead letters of this reason got another fate, and do not count as ended so any more."""
     oldest_rung_ms: int | None = None
     """Since when the first ring waits for a worker; long ago: there is none, or not enough."""
     next_wakeup_ms: int | None = None

@@ -193,6 +193,10 @@ class Settings(BaseSettings):
         "top:50",
         description="Connectors with metrics of their own: `all`, `none`, or the N busiest (`top:N`)",
     )
+    tracing: bool = Field(
+        False,
+        description="Tell OpenTelemetry of each attempt; needs the extra `otel` (docs/tracing.md)",
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level logged")
     log_format: Literal["auto", "json", "text"] = Field(
         "auto", description="`auto`: text on a terminal, else JSON lines"

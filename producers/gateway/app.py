@@ -39,10 +39,13 @@ from worker.lanes import Lanes
 from worker.lanes.redis import connect
 from worker.rings import CeleryBell, make_app
 from worker.settings import Settings
+from worker.tracing import open_tracing
 from worker.watched import Watched
 
 PROBED_WITHIN = 2.5
 """Seconds in which the event loop must answer a probe."""
+FLUSHED_WITHIN = 2.0
+"""Seconds that spans have at the end to be sent."""
 PATIENCE = 1.0
 """Seconds of trouble with Redis that are waited through; senders do not wait for long either."""
 
@@ -90,6 +93,7 @@ class Gateway:
         files = {"accounts_file": self._accounts, "api_keys_file": self._keys}
         self.gauges.watch(waiting=lambda: self._producer.waiting, files=files)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._tracing = open_tracing("signal-gateway") if settings.tracing else None
         self.app: ASGIApp = Access(self._routes(), self.gauges)
 
     def _routes(self) -> ASGIApp:
@@ -110,6 +114,8 @@ class Gateway:
         if webhook_is_guarded(settings):
             webhook = Webhook(settings, intake, claims, recipients, self._releases, self.gauges, limiter)
             posts.append(Post(webhook_path(settings), "webhook", webhook))
+        if self._tracing is not None:
+            posts = [Post(one.path, one.name, self._tracing.around(one.path, one)) for one in posts]
         # The framework knows them too, for the sake of those who come with another method.
         app.router.routes += [Route(one.path, one, methods=["POST"], name=one.name) for one in posts]
         _add_reading(app, v1)
@@ -174,6 +180,8 @@ class Gateway:
         self._sync.close()
         self._client.close()
         self._celery.close()
+        if self._tracing is not None:
+            self._tracing.close(FLUSHED_WITHIN)
 
 
 class Post:

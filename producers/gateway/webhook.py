@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from producers.admission import Draft
+from producers.admission import Draft, Terms
 from producers.fanout import GROUP, is_for_group
 from producers.gateway import replies
 from producers.gateway.access import DETAIL
@@ -74,10 +74,14 @@ class Webhook:
         self._releases = releases
         self._gauges = gauges
         self._limiter = limiter
-        self._terms = intake.producer.producer.terms(dedup_window=settings.gateway_dedup_window)
+        self._lasting = intake.producer.producer.terms(dedup_window=settings.gateway_dedup_window)
         self._sources = Sources(settings.gateway_sources)
         secret = settings.gateway_path_secret
         self._secret = None if secret is None else secret.get_secret_value().encode()
+
+    @property
+    def _terms(self) -> Terms:
+        return self._intake.producer.producer.in_trace(self._lasting)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         arrived = steady()

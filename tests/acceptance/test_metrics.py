@@ -18,6 +18,7 @@ from tests.acceptance.conftest import Ledger
 from tests.acceptance.test_frozen_server import standing_still
 from tests.conftest import Workers
 from tests.programs import program
+from worker.lanes import Lanes, Outcome
 from worker.lanes.redis import connect
 from worker.metrics.catalogue import CATALOGUE
 from worker.paper import Mischief, PaperServer
@@ -105,6 +106,50 @@ def test_a_page_tells_all_and_promtool_has_nothing_against_it(
     tool = [program("promtool"), "check", "metrics"]
     checked = subprocess.run(tool, input=page, capture_output=True, text=True, timeout=30, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_ends_that_no_worker_sees_are_counted_and_none_twice(
+    workers: Workers, producer: SignalProducer, ledger: Ledger
+) -> None:
+    def ended(page: dict[str, float]) -> dict[str, float]:
+        start = 'signals_ended_total{outcome="'
+        found = {
+            name.removeprefix(start)[:-2]: value for name, value in page.items() if name.startswith(start)
+        }
+        return {name: value for name, value in found.items() if value}
+
+    with PaperServer(mischief=Mischief.from_text("reset:clientOrderId=lost")) as paper:
+        worker = workers.start(paper.webhook_url)
+        # given: a worker that has done nothing yet tells of everything that may happen
+        fresh = values(workers.addresses[0])
+        assert ended(fresh) == {}
+        for outcome in Outcome:
+            assert fresh[f'signals_ended_total{{outcome="{outcome}"}}'] == 0
+            assert fresh[f'signals_outcomes_total{{action="sell",class="full",outcome="{outcome}"}}'] == 0
+        # when: one is dropped by a person, one by an exit as that is admitted, one is of unknown fate
+        one, _, lost = producer.send(
+            [
+                order("by-hand", delaySeconds=600),
+                order("by-exit", delaySeconds=600),
+                order("doubt", clientOrderId="lost"),
+            ]
+        )
+        lanes = Lanes(ledger.client, prefix=ledger.prefix)
+        assert lanes.drop([str(one.id)], by="ann").results == ("done",)
+        exit_of_it = producer.send(order("by-exit", "closeLong"))
+        assert (ledger.outcome(exit_of_it.id), ledger.outcome(lost.id)) == ("accepted", "unknown")
+        counted = {"cancelled": 2, "accepted": 1, "unknown": 1}
+        eventually(lambda: ended(values(workers.addresses[0])) == counted, within=10, what="all are counted")
+        # and: that fate is decided
+        assert lanes.resolve([str(lost.id)], "discard", by="ann").results == ("done",)
+        # then: no count falls, which Prometheus would take for a new beginning; another worker tells the same
+        worker.stop()
+        workers.start(paper.webhook_url)
+        eventually(
+            lambda: ended(values(workers.addresses[1])) == {**counted, "discarded": 1},
+            within=10,
+            what="it has ended once more",
+        )
 
 
 def test_buckets_name_a_signal_for_those_who_ask(

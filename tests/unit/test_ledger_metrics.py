@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 from worker.errors import QueueUnavailable
 from worker.metrics import LedgerCollector
 from worker.metrics.catalogue import CATALOGUE
-from worker.records import Census, ServerState
+from worker.records import Census, Outcome, ServerState
 
 NOW = 1_700_000_000_000
 EMPTY = Census(0, 0, 0, 0, 0, 0, 0, None, None, NOW)
@@ -47,7 +47,8 @@ def test_every_number_of_the_ledger() -> None:
         oldest_unknown_ms=NOW - 60_000,
         dead={"unknown": 1, "uncounted": 2, "\udcff": 1},
         dead_exits={"rejected": 1},
-        totals={"admitted": 9, "duplicate": 1, "full": 2, "throttled": 3},
+        revised={"unknown": 2},
+        totals={"unknown": -1, "cancelled": 4, "admitted": 9, "duplicate": 1, "full": 2, "throttled": 3},
         pauses={"entries": ("a",), "all:acct": ("b",), "entries:acct": ("c",)},
         circuits={"host\udcff:1": NOW},
         circuits_open=1,
@@ -57,6 +58,9 @@ def test_every_number_of_the_ledger() -> None:
         "signals_redis_up": 1,
         "signals_clock_skew_seconds": 0,
         "signals_admitted_total": 9,
+        **{f"signals_ended_total['{outcome}']": 0 for outcome in Outcome},
+        "signals_ended_total['unknown']": 1,
+        "signals_ended_total['cancelled']": 4,
         "signals_duplicates_total": 1,
         "signals_conflicts_total": 0,
         "signals_full_total": 2,

@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 
 from worker.contract import parse
 from worker.lanes import Outcome
-from worker.policy import ActionClass, Again, Finish, Policy, action_of, classify, decide, drops, max_age
+from worker.policy import (
+    ActionClass,
+    Again,
+    Finish,
+    Policy,
+    action_of,
+    classes_of,
+    classify,
+    decide,
+    drops,
+    max_age,
+)
 from worker.verdict import Verdict
 
 ENTRY, PARTIAL, FULL, CANCEL = ActionClass.ENTRY, ActionClass.PARTIAL, ActionClass.FULL, ActionClass.CANCEL
@@ -61,6 +72,7 @@ def sync(side: str, size: object, prev_side: str | None = None, prev_size: objec
 )
 def test_class_of_a_signal(signal: Any, expected: ActionClass) -> None:
     assert classify(signal) is expected
+    assert expected in classes_of(action_of(signal)), "its series begins at 0"
 
 
 def test_what_a_signal_makes_pointless() -> None:

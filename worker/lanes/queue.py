@@ -66,9 +66,10 @@ class Lanes:
         worker: str = "",
         observe: Observe | None = None,
         ring: Callable[[], str | None] = lambda: None,
+        traced: bool = False,
     ) -> None:
         """``worker``: a name under which each sweep notes that its caller is alive; empty: it does not.
-        ``observe``: told of every call to Redis.
+        ``observe``: told of every call to Redis. ``traced``: heads tell in which trace they were sent.
         ``rate_of``: rate and burst of a connector for which those of ``brakes`` do not hold.
         ``ring``: the message with which ``admit`` rings lanes by itself, so that its answer names none but
         those that this cannot ring; None: it names all.
@@ -96,6 +97,7 @@ class Lanes:
             "slot": self._timing.slot_ms,
             "keep": self._timing.keep_ms,
             "stream": self._timing.stream_length,
+            **({"trace": True} if traced else {}),
         }
 
     def admit(self, batch: Sequence[Admission], *, in_order: bool = False) -> AdmitAnswer:
@@ -333,6 +335,7 @@ def _admission(item: Admission, size: int) -> dict[str, Any]:
         "hold": item.hold_ms,
         "drops": item.drops,
         "target": item.target,
+        "trace": item.trace,
     }
     # cjson reads null as a value that is true.
     return {name: value for name, value in fields.items() if value is not None}
@@ -372,6 +375,7 @@ def _head(item: dict[str, Any]) -> Head:
         orphan=item["orphan"],
         taken_ms=item.get("taken"),
         rung_ms=item.get("rung"),
+        trace=item.get("trace"),
     )
 
 

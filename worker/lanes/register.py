@@ -22,6 +22,7 @@ from worker.records import Census, ServerState
 _PAGE = 200
 _DEAD = "dead:"
 _DEAD_EXITS = "exits:"
+_REVISED = "revised:"
 
 
 class Register:
@@ -64,7 +65,7 @@ class Register:
         oldest_due, next_delayed, oldest_rung, next_wakeup, oldest_unknown = (
             foreign.number(first[0][1]) if first else None for first in firsts
         )
-        counted = foreign.counts(counts)
+        counted, ever = foreign.counts(counts), foreign.counts(totals)
         return Census(
             lanes=lanes,
             waiting=counted.get("waiting", 0),
@@ -83,7 +84,8 @@ class Register:
             # Sweeps clear away who has fallen silent; if nobody sweeps, the last one has too.
             workers=workers if last_worker and last_worker[0][1] > _ms(now) else 0,
             server=_server(info),
-            totals=foreign.counts(totals),
+            totals={name: count for name, count in ever.items() if not name.startswith(_REVISED)},
+            revised=_named(ever, _REVISED),
             oldest_rung_ms=oldest_rung,
             next_wakeup_ms=next_wakeup,
             pauses={

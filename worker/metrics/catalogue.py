@@ -37,7 +37,9 @@ _ALL = (
         ("version", "python", "celery", "redis_py"),
     ),
     Spec(
-        "signals_outcomes_total", "counter", "Signals that ended, by how.", ("outcome", "action", "class")
+        "signals_outcomes_total", "counter",
+        "Signals whose end this worker wrote down, by how. Senders and people drop signals, too.",
+        ("outcome", "action", "class"),
     ),
     Spec(
         "signals_latency_seconds", "histogram",
@@ -95,6 +97,12 @@ _ALL = (
         "signals_conflicts_total", "counter", "Signals refused because their id is that of a different order."
     ),
     _ledger("signals_full_total", "counter", "Signals refused because too many of their connector wait."),
+    _ledger(
+        "signals_ended_total", "counter",
+        "Signals that ended, whoever wrote it down; once more if a person or a late answer decides a dead"
+        " letter.",
+        "outcome",
+    ),
     _ledger("signals_throttled_total", "counter", "Times that a lane had to wait for a rate limit."),
     _ledger("signals_waiting", "gauge", "Signals that are due and have no outcome, in flight included."),
     _ledger("signals_delayed", "gauge", "Signals that are not due yet."),

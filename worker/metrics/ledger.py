@@ -6,12 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from worker.clock import steady
 from worker.metrics import catalogue
-from worker.records import Census, ServerState
+from worker.records import Census, Outcome, ServerState
 
 _TOTALS = {
     "signals_admitted_total": "admitted",
@@ -76,6 +76,7 @@ def families(census: Census) -> Iterator[Metric]:
         family = catalogue.counters(name)
         family.add_metric([], max(0, census.totals.get(total, 0)))
         yield family
+    yield _ended(census)
     yield _gauge("signals_waiting", census.waiting)
     yield _gauge("signals_delayed", census.delayed)
     yield _gauge("signals_lanes_working", census.lanes)
@@ -94,6 +95,15 @@ def families(census: Census) -> Iterator[Metric]:
     yield _gauge("signals_workers", census.workers)
     if census.server is not None:
         yield from _server(census.server)
+
+
+def _ended(census: Census) -> CounterMetricFamily:
+    """Totals fall when a dead letter gets another fate; what was told must not."""
+    family = catalogue.counters("signals_ended_total")
+    for outcome in map(str, Outcome):
+        count = census.totals.get(outcome, 0) + census.revised.get(outcome, 0)
+        family.add_metric([outcome], max(0, count))
+    return family
 
 
 def _server(server: ServerState) -> Iterator[Metric]:

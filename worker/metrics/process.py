@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import platform
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import product
 
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, disable_created_metrics
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    GCCollector,
+    Histogram,
+    ProcessCollector,
+    disable_created_metrics,
+)
 
 from worker.contract import Action
 from worker.events import Observer
 from worker.metrics import catalogue
-from worker.policy import POSITION_SYNC, ActionClass
+from worker.policy import POSITION_SYNC, ActionClass, classes_of
 from worker.records import Ended, Head, Outcome
-from worker.verdict import Attempt
+from worker.verdict import Attempt, Verdict
 
 _ACTIONS = frozenset({*map(str, Action), POSITION_SYNC})
 _CLASSES = frozenset(map(str, ActionClass))
+_KINDS = [(action, str(one)) for action in sorted(_ACTIONS) for one in classes_of(action)]
 _PLAIN_ID = re.compile(r"[0-9A-Za-z-]{1,64}")
 
 
@@ -52,8 +61,23 @@ class Metrics(Observer):
         self._trouble = catalogue.counter("signals_trouble_total", registry)
         catalogue.gauge("signals_lanes_in_flight", registry).set_function(in_flight)
         catalogue.gauge("signals_threads", registry).labels("posting").set(threads)
-        for outcome in Outcome:
-            self._latency.labels(outcome.value)
+        self._begin_at_zero()
+
+    def _begin_at_zero(self) -> None:
+        """Make every series that is bounded: no rate sees the first event of one that begins with it."""
+        bounded: tuple[tuple[Counter | Histogram, Iterable[tuple[str, ...]]], ...] = (
+            (self._outcomes, ((outcome, *kind) for outcome, kind in product(Outcome, _KINDS))),
+            (self._latency, product(Outcome)),
+            (self._posts, product(Verdict)),
+            (self._lateness, product(("yes", "no"))),
+            (self._retries, product(_CLASSES)),
+            (self._connections, product(("new", "kept"))),
+            (self._redis_errors, product(("checkout", "settle", "defer", "wake"))),
+            (self._trouble, product(("checkout", "post", "settle", "defer", "commit"))),
+        )
+        for metric, series in bounded:
+            for labels in series:
+                metric.labels(*map(str, labels))
 
     def taken(self, *, waited: float) -> None:
         self._ring_wait.observe(waited)

@@ -1,7 +1,7 @@
 -- Take a batch of signals in: claim their ids, store them, append each to its lane or the calendar.
 --
 -- arguments  items: {id, connector, action, class, delay, window, print, size,
---                    age?, order?, key?, key_window?, text?, hold?, drops?, target?}; hold: of the
+--                    age?, order?, key?, key_window?, text?, hold?, drops?, target?, trace?}; hold: of the
 --                    delay, what only puts senders in order; most: signals that may wait per
 --                    connector (0: any number); in_order: whether that holds for exits too; keep, stream,
 --                    horizon, slot
@@ -15,7 +15,7 @@
 
 local ACCEPTED = { status = 'accepted' }
 local REST = { 'state', 'seq', 'admitted', 'due', 'expires', 'window', 'key_window', 'held', 'order', 'key', 'text', 'print',
-  'drops', 'target', 'attempts' }  -- fields of a new record, besides those that each signal has as they came
+  'drops', 'target', 'attempts', 'trace' }  -- fields of a new record, besides those that each signal has as they came
 local CHUNK = 1000  -- keys that one command may name: Lua's stack holds no more than a few thousand
 
 -- What did not exist when this call began, asked for all items at once. Only this call can have made it since.

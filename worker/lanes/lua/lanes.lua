@@ -87,7 +87,8 @@ local function hand_over(rec, lane, token, orphan, holds)
   return { lane = lane, id = rec.id, token = token, body = type(body) == 'string' and body or '',
     action = rec.action, class = rec.class, attempt = rec.attempts, unknowns = rec.unknowns or 0,
     admitted = rec.admitted, due = rec.due, expires = rec.expires, orphan = orphan,
-    taken = orphan and rec.taken or nil }
+    taken = orphan and rec.taken or nil,
+    trace = A.trace and call('HGET', signal_key(rec.id), 'trace') or nil }
 end
 
 -- Whether the head, which no person holds back, is to wait for the endpoint or for its turn.

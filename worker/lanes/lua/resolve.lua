@@ -42,6 +42,7 @@ local function resolve(id)
   if A.act ~= 'discard' then reclaim(rec) end  -- an order exists, or may soon
   note_act(rec, A.act, rec.outcome)
   leave_dead(rec)
+  tally(TOTALS, 'revised:' .. (rec.outcome or '?'), 1)
   if A.act == 'resend' then
     send_again(rec)
   else

@@ -39,6 +39,7 @@ local function apply(item, holds)
   end
   if rec.state == 'dead' and rec.outcome == 'unknown' then
     leave_dead(rec)
+    tally(TOTALS, 'revised:' .. rec.outcome, 1)
     remember(rec, item.note)
     finish(rec, item.outcome, item.why)
     return 'late'
