@@ -14,12 +14,14 @@ from monitoring.alerts import Alert
 from monitoring.narrow import narrow
 from monitoring.thresholds import THRESHOLDS
 
-RUNBOOKS = "https://github.com/signal-dispatch/signal-dispatch/blob/main/docs/runbooks"
-"""Where runbooks are read; the chart's value `runbooks` takes its place."""
+RUNBOOKS = "http://127.0.0.1:9090/user/runbooks"
+"""Where the Prometheus of docker-compose.yml serves docs/runbooks; the chart has a value in its place."""
 NOTE = "# Made by `make docs` from monitoring/; do not edit.\n"
 VALUES = "$.Values.monitoring.rules"
 
 _PLACE = re.compile(r"<(\w+)>")
+_RUNBOOK_URL = re.compile(r"^( +runbook_url: )['\"]?@runbooks@([^'\"\n]*)['\"]?\n", re.MULTILINE)
+_IF_SERVED = f'{{{{- with {VALUES}.runbooks }}}}\n\\1{{{{ trimSuffix "/" . }}}}\\2\n{{{{- end }}}}\n'
 
 
 def plain() -> dict[str, str]:
@@ -43,7 +45,11 @@ def templates() -> dict[str, str]:
 def values() -> str:
     """The part of the chart's values that the templates read."""
     lines = [NOTE.strip(), "# Belongs under `monitoring.rules` of the chart's values."]
-    lines += ["# -- Where runbooks are read", f"runbooks: {RUNBOOKS}", "thresholds:"]
+    lines += [
+        "# -- Address under which you serve docs/runbooks; empty: alerts name their page without a link",
+        'runbooks: ""',
+        "thresholds:",
+    ]
     for one in THRESHOLDS:
         lines += [f"  # -- {one.meaning}", f"  {one.name}: {one.text}"]
     return "\n".join(lines) + "\n"
@@ -75,6 +81,7 @@ def _alerts(runbooks: str, threshold: Callable[[str], str]) -> list[dict[str, An
             "annotations": {
                 "summary": alert.summary,
                 "description": filled(alert.description),
+                "runbook": f"docs/runbooks/{alert.name}.md",
                 "runbook_url": f"{runbooks}/{alert.name}.md",
             },
         }
@@ -91,7 +98,8 @@ def _templated(groups: list[dict[str, Any]]) -> str:
         for rule in group["rules"]:
             rule["expr"] = narrow(rule["expr"], "@narrow@")
     text = _text(groups).replace("{{", '{{ "{{" }}')
-    text = text.replace("@narrow@", "{{ $narrow }}").replace("@runbooks@", f"{{{{ {VALUES}.runbooks }}}}")
+    text = text.replace("@narrow@", "{{ $narrow }}")
+    text = _RUNBOOK_URL.sub(_IF_SERVED, text)
     for one in THRESHOLDS:
         text = text.replace(f"@{one.name}@", f"{{{{ {VALUES}.thresholds.{one.name} }}}}")
     return text

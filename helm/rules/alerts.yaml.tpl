@@ -11,7 +11,10 @@ groups:
     annotations:
       summary: Orders of unknown fate wait for a person
       description: '{{ "{{" }} $value }} signals may or may not have become orders. They are not posted again by themselves.'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsUnknownOutcomes.md'
+      runbook: docs/runbooks/SignalsUnknownOutcomes.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsUnknownOutcomes.md
+{{- end }}
   - alert: SignalsFailedExits
     expr: sum without (reason) (max without (instance, pod) (signals_dead_exits{ {{ $narrow }}, reason!="unknown"})) > 0
     for: 0m
@@ -20,7 +23,10 @@ groups:
     annotations:
       summary: Exits or cancels did not reach the endpoint, or were refused
       description: '{{ "{{" }} $value }} closes or cancels ended without an order: positions may be open that should not be.'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsFailedExits.md'
+      runbook: docs/runbooks/SignalsFailedExits.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsFailedExits.md
+{{- end }}
   - alert: SignalsOldestDueTooOld
     expr: max without (instance, pod) (signals_oldest_due_seconds{ {{ $narrow }} }) > {{ $.Values.monitoring.rules.thresholds.oldestDueSeconds }} unless sum without (scope) (max without (instance, pod) (signals_paused{ {{ $narrow }} })) > 0
     for: 1m
@@ -29,7 +35,10 @@ groups:
     annotations:
       summary: Signals that are due are not posted
       description: The longest waiting signal has been due for {{ "{{" }} $value | humanizeDuration }}; entries expire.
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsOldestDueTooOld.md'
+      runbook: docs/runbooks/SignalsOldestDueTooOld.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsOldestDueTooOld.md
+{{- end }}
   - alert: SignalsLate
     expr: signals:lateness_seconds:p99_5m{ {{ $narrow }} } > {{ $.Values.monitoring.rules.thresholds.lateSeconds }}
     for: 10m
@@ -38,7 +47,10 @@ groups:
     annotations:
       summary: First POSTs start late
       description: One signal in a hundred starts {{ "{{" }} $value | humanizeDuration }} or more after its due time.
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsLate.md'
+      runbook: docs/runbooks/SignalsLate.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsLate.md
+{{- end }}
   - alert: SignalsErrorBudgetBurn
     expr: signals:failures:ratio_rate1h{ {{ $narrow }} } > 14.4 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and signals:failures:ratio_rate5m{ {{ $narrow }} } > 14.4 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and sum without (instance, pod, outcome) (increase(signals_latency_seconds_count{ {{ $narrow }}, outcome=~"expired|unknown|unsent"}[1h])) >= {{ $.Values.monitoring.rules.thresholds.leastFailures }}
     for: 2m
@@ -49,7 +61,10 @@ groups:
     annotations:
       summary: Too many signals fail
       description: '{{ "{{" }} $value | humanizePercentage }} of the signals of the last 1h ended as unsent, expired or unknown.'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsErrorBudgetBurn.md'
+      runbook: docs/runbooks/SignalsErrorBudgetBurn.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsErrorBudgetBurn.md
+{{- end }}
   - alert: SignalsErrorBudgetBurn
     expr: signals:failures:ratio_rate6h{ {{ $narrow }} } > 6 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and signals:failures:ratio_rate30m{ {{ $narrow }} } > 6 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and sum without (instance, pod, outcome) (increase(signals_latency_seconds_count{ {{ $narrow }}, outcome=~"expired|unknown|unsent"}[6h])) >= {{ $.Values.monitoring.rules.thresholds.leastFailures }}
     for: 5m
@@ -60,7 +75,10 @@ groups:
     annotations:
       summary: Too many signals fail
       description: '{{ "{{" }} $value | humanizePercentage }} of the signals of the last 6h ended as unsent, expired or unknown.'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsErrorBudgetBurn.md'
+      runbook: docs/runbooks/SignalsErrorBudgetBurn.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsErrorBudgetBurn.md
+{{- end }}
   - alert: SignalsErrorBudgetBurn
     expr: signals:failures:ratio_rate1d{ {{ $narrow }} } > 3 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and signals:failures:ratio_rate2h{ {{ $narrow }} } > 3 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and sum without (instance, pod, outcome) (increase(signals_latency_seconds_count{ {{ $narrow }}, outcome=~"expired|unknown|unsent"}[1d])) >= {{ $.Values.monitoring.rules.thresholds.leastFailures }}
     for: 15m
@@ -71,7 +89,10 @@ groups:
     annotations:
       summary: Too many signals fail
       description: '{{ "{{" }} $value | humanizePercentage }} of the signals of the last 1d ended as unsent, expired or unknown.'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsErrorBudgetBurn.md'
+      runbook: docs/runbooks/SignalsErrorBudgetBurn.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsErrorBudgetBurn.md
+{{- end }}
   - alert: SignalsErrorBudgetBurn
     expr: signals:failures:ratio_rate3d{ {{ $narrow }} } > 1 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and signals:failures:ratio_rate6h{ {{ $narrow }} } > 1 * {{ $.Values.monitoring.rules.thresholds.errorBudget }} and sum without (instance, pod, outcome) (increase(signals_latency_seconds_count{ {{ $narrow }}, outcome=~"expired|unknown|unsent"}[3d])) >= {{ $.Values.monitoring.rules.thresholds.leastFailures }}
     for: 1h
@@ -82,7 +103,10 @@ groups:
     annotations:
       summary: Too many signals fail
       description: '{{ "{{" }} $value | humanizePercentage }} of the signals of the last 3d ended as unsent, expired or unknown.'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsErrorBudgetBurn.md'
+      runbook: docs/runbooks/SignalsErrorBudgetBurn.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsErrorBudgetBurn.md
+{{- end }}
   - alert: SignalsDeadLettersRising
     expr: sum without (reason) (max without (instance, pod) (signals_dead_letters{ {{ $narrow }}, reason!="unknown"})) - sum without (reason) (max without (instance, pod) (signals_dead_letters{ {{ $narrow }}, reason!="unknown"} offset 15m)) > {{ $.Values.monitoring.rules.thresholds.deadLetters }}
     for: 0m
@@ -91,7 +115,10 @@ groups:
     annotations:
       summary: Many signals end without an order
       description: '{{ "{{" }} $value }} more dead letters than 15 minutes ago (rejected, unsent, expired or invalid).'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsDeadLettersRising.md'
+      runbook: docs/runbooks/SignalsDeadLettersRising.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsDeadLettersRising.md
+{{- end }}
   - alert: SignalsConflicts
     expr: max without (instance, pod) (increase(signals_conflicts_total{ {{ $narrow }} }[15m])) > 0
     for: 0m
@@ -100,7 +127,10 @@ groups:
     annotations:
       summary: An order id was used for two different orders
       description: '{{ "{{" }} $value | humanize }} signals in 15 minutes were refused: their id belongs to another order.'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsConflicts.md'
+      runbook: docs/runbooks/SignalsConflicts.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsConflicts.md
+{{- end }}
   - alert: SignalsRefusedFull
     expr: max without (instance, pod) (increase(signals_full_total{ {{ $narrow }} }[15m])) > 0
     for: 0m
@@ -109,7 +139,10 @@ groups:
     annotations:
       summary: Signals are refused because too many of their connector wait
       description: '{{ "{{" }} $value | humanize }} signals in 15 minutes got the receipt `full` and were not taken.'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsRefusedFull.md'
+      runbook: docs/runbooks/SignalsRefusedFull.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsRefusedFull.md
+{{- end }}
   - alert: SignalsConnectorSilent
     expr: sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total{ {{ $narrow }}, connector!="other"}[1d] offset 2h)) > {{ $.Values.monitoring.rules.thresholds.usualOutcomes }} unless sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total{ {{ $narrow }} }[2h])) > 0
     for: 5m
@@ -118,7 +151,10 @@ groups:
     annotations:
       summary: A connector that is usually busy is silent
       description: '{{ "{{" }} $labels.connector }} had no signal for 2 hours, after {{ "{{" }} $value | humanize }} in the day before.'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsConnectorSilent.md'
+      runbook: docs/runbooks/SignalsConnectorSilent.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsConnectorSilent.md
+{{- end }}
   - alert: SignalsPaused
     expr: max without (instance, pod) (signals_paused{ {{ $narrow }} }) > 0
     for: 1h
@@ -127,7 +163,10 @@ groups:
     annotations:
       summary: A pause has been on for an hour
       description: Signals are held back ({{ "{{" }} $labels.scope }}). Entries expire; a forgotten pause misses orders.
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsPaused.md'
+      runbook: docs/runbooks/SignalsPaused.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsPaused.md
+{{- end }}
 - name: signals-workers
   rules:
   - alert: SignalsWorkerAbsent
@@ -138,7 +177,10 @@ groups:
     annotations:
       summary: No worker is running
       description: No worker can be scraped; nothing is posted.
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsWorkerAbsent.md'
+      runbook: docs/runbooks/SignalsWorkerAbsent.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsWorkerAbsent.md
+{{- end }}
   - alert: SignalsNoOutcomes
     expr: max without (instance, pod) (signals_waiting{ {{ $narrow }} }) > 0 unless sum without (instance, pod, outcome) (rate(signals_latency_seconds_count{ {{ $narrow }} }[5m])) > 0 unless sum without (scope) (max without (instance, pod) (signals_paused{ {{ $narrow }} })) > 0
     for: 5m
@@ -147,7 +189,10 @@ groups:
     annotations:
       summary: Signals wait and none ends
       description: '{{ "{{" }} $value }} signals wait, and none has ended for 5 minutes.'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsNoOutcomes.md'
+      runbook: docs/runbooks/SignalsNoOutcomes.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsNoOutcomes.md
+{{- end }}
   - alert: SignalsLanesStuck
     expr: max without (instance, pod) (signals_oldest_ring_seconds{ {{ $narrow }} }) > {{ $.Values.monitoring.rules.thresholds.lostRingSeconds }}
     for: 1m
@@ -156,7 +201,10 @@ groups:
     annotations:
       summary: Lanes were rung and nobody takes them
       description: A lane has been rung for {{ "{{" }} $value | humanizeDuration }} without a worker taking it.
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsLanesStuck.md'
+      runbook: docs/runbooks/SignalsLanesStuck.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsLanesStuck.md
+{{- end }}
   - alert: SignalsCircuitOpen
     expr: max without (instance, pod) (signals_circuits_open{ {{ $narrow }} }) > 0
     for: 2m
@@ -165,7 +213,10 @@ groups:
     annotations:
       summary: The endpoint does not answer; posting is halted
       description: The circuit breaker lets but one probe at a time through, for 2 minutes now.
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsCircuitOpen.md'
+      runbook: docs/runbooks/SignalsCircuitOpen.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsCircuitOpen.md
+{{- end }}
   - alert: SignalsReloadFailing
     expr: max without (instance, pod) (signals_config_failing{ {{ $narrow }} }) > 0
     for: 5m
@@ -174,7 +225,10 @@ groups:
     annotations:
       summary: A changed file cannot be used
       description: The changed {{ "{{" }} $labels.file }} is broken; its former content stays in force.
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsReloadFailing.md'
+      runbook: docs/runbooks/SignalsReloadFailing.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsReloadFailing.md
+{{- end }}
   - alert: SignalsClockSkew
     expr: abs(signals_clock_skew_seconds{ {{ $narrow }} }) > {{ $.Values.monitoring.rules.thresholds.skewSeconds }}
     for: 5m
@@ -183,7 +237,10 @@ groups:
     annotations:
       summary: The clocks of a worker and Redis differ
       description: The clock of {{ "{{" }} $labels.instance }} and that of Redis are {{ "{{" }} $value | humanizeDuration }} apart.
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsClockSkew.md'
+      runbook: docs/runbooks/SignalsClockSkew.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsClockSkew.md
+{{- end }}
 - name: signals-redis
   rules:
   - alert: SignalsRedisDown
@@ -194,7 +251,10 @@ groups:
     annotations:
       summary: Redis cannot be reached
       description: Only {{ "{{" }} $value | humanizePercentage }} of the workers reach Redis.
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsRedisDown.md'
+      runbook: docs/runbooks/SignalsRedisDown.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsRedisDown.md
+{{- end }}
   - alert: SignalsRedisMemory
     expr: max without (instance, pod) (signals_redis_memory_bytes{ {{ $narrow }} } / (signals_redis_memory_limit_bytes{ {{ $narrow }} } > 0)) > {{ $.Values.monitoring.rules.thresholds.memoryShare }}
     for: 5m
@@ -203,7 +263,10 @@ groups:
     annotations:
       summary: Redis is nearly full
       description: '{{ "{{" }} $value | humanizePercentage }} of maxmemory is in use; at 100 % no signal is taken.'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsRedisMemory.md'
+      runbook: docs/runbooks/SignalsRedisMemory.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsRedisMemory.md
+{{- end }}
   - alert: SignalsRedisNoAppendOnly
     expr: max without (instance, pod) (signals_redis_aof_enabled{ {{ $narrow }} }) < 1
     for: 5m
@@ -212,7 +275,10 @@ groups:
     annotations:
       summary: Redis writes no append-only file
       description: If Redis restarts now, accepted signals are lost and posted ones may be posted again.
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsRedisNoAppendOnly.md'
+      runbook: docs/runbooks/SignalsRedisNoAppendOnly.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsRedisNoAppendOnly.md
+{{- end }}
   - alert: SignalsRedisEvicting
     expr: max without (instance, pod) (signals_redis_evicting{ {{ $narrow }} }) > 0
     for: 0m
@@ -221,7 +287,10 @@ groups:
     annotations:
       summary: Redis may evict signals
       description: 'maxmemory-policy is not noeviction: a full Redis would drop signals and claims silently.'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsRedisEvicting.md'
+      runbook: docs/runbooks/SignalsRedisEvicting.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsRedisEvicting.md
+{{- end }}
 - name: signals-gateway
   rules:
   - alert: SignalsGatewayAbsent
@@ -232,7 +301,10 @@ groups:
     annotations:
       summary: The gateway is gone
       description: A gateway ran in the last hours and cannot be scraped any more; senders over HTTP are not heard.
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsGatewayAbsent.md'
+      runbook: docs/runbooks/SignalsGatewayAbsent.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsGatewayAbsent.md
+{{- end }}
   - alert: SignalsGatewayErrors
     expr: sum without (route, status) (signals:gateway_requests:rate5m{ {{ $narrow }}, status="5xx"}) / (sum without (route, status) (signals:gateway_requests:rate5m{ {{ $narrow }} }) > 0) > {{ $.Values.monitoring.rules.thresholds.gatewayErrorShare }}
     for: 2m
@@ -241,7 +313,10 @@ groups:
     annotations:
       summary: The gateway answers with errors
       description: '{{ "{{" }} $value | humanizePercentage }} of requests are answered 5xx.'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsGatewayErrors.md'
+      runbook: docs/runbooks/SignalsGatewayErrors.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsGatewayErrors.md
+{{- end }}
   - alert: SignalsGatewaySlow
     expr: signals:gateway_request_duration_seconds:p99_5m{ {{ $narrow }} } > {{ $.Values.monitoring.rules.thresholds.gatewaySeconds }}
     for: 5m
@@ -250,7 +325,10 @@ groups:
     annotations:
       summary: The gateway answers slowly
       description: One answer in a hundred takes {{ "{{" }} $value | humanizeDuration }} or more; TradingView waits 3 s.
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsGatewaySlow.md'
+      runbook: docs/runbooks/SignalsGatewaySlow.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsGatewaySlow.md
+{{- end }}
   - alert: SignalsInvalidRising
     expr: sum without (instance, pod) (increase(signals_gateway_admissions_total{ {{ $narrow }}, status="invalid"}[15m])) > {{ $.Values.monitoring.rules.thresholds.invalidSignals }}
     for: 0m
@@ -259,4 +337,7 @@ groups:
     annotations:
       summary: Many signals are refused as invalid
       description: '{{ "{{" }} $value | humanize }} signals in 15 minutes broke the rules of the contract and were not taken.'
-      runbook_url: '{{ $.Values.monitoring.rules.runbooks }}/SignalsInvalidRising.md'
+      runbook: docs/runbooks/SignalsInvalidRising.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsInvalidRising.md
+{{- end }}

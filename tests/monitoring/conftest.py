@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from demo.stack import Process, Server, cli, eventually, fetch, free_port, start_worker
-from tests.monitoring.promtool import RULES
+from tests.monitoring.promtool import HOUSE, RULES
 from tests.programs import program
 
 MISCHIEF = ("400:p=0.05", "503:p=0.1", "reset:action=open*,p=0.1")
@@ -153,6 +153,7 @@ def _start_prometheus(stack: ExitStack, folder: Path, pages: list[str], alertman
         f"--config.file={file}",
         f"--storage.tsdb.path={folder / 'prometheus'}",
         f"--web.listen-address=127.0.0.1:{port}",
+        f"--web.user-assets={HOUSE / 'docs'}",
     ]
     log = folder / "prometheus.log"
     stack.enter_context(Process(command, log, {}))

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from monitoring.rules import RUNBOOKS
 from tests.monitoring.promtool import HOUSE
 from tests.programs import program
 from worker.accounts.reading import read_accounts
@@ -47,6 +48,18 @@ def test_demo_is_what_comes_up_by_itself() -> None:
     told = run(beside_python("docker-compose"), "config", "--services", cwd=HOUSE)
     assert {"paper", "worker", "gateway", "traffic"} < set(told.split())
     assert not {"worker-live", "gateway-live"} & set(told.split())
+
+
+def test_runbooks_are_served_where_alerts_and_dashboards_link_to(services: dict[str, dict[str, Any]]) -> None:
+    prometheus = services["prometheus"]
+    (published,) = prometheus["ports"]
+    assets = next(one for one in prometheus["command"] if one.startswith("--web.user-assets=")).partition(
+        "="
+    )[2]
+    address = f"http://{published['host_ip']}:{published['published']}/user/"
+    (mount,) = [one for one in prometheus["volumes"] if one["target"].startswith(assets)]
+    assert f"{address}{mount['target'].removeprefix(assets + '/')}" == RUNBOOKS
+    assert Path(mount["source"]) == HOUSE / "docs" / "runbooks"
 
 
 def test_made_up_traffic_never_meets_the_real_endpoint(services: dict[str, dict[str, Any]]) -> None:

@@ -49,6 +49,8 @@ def test_by_default_they_are_the_plain_rules_for_this_release_only(chart: Path) 
     for group in plain:
         for rule in group["rules"]:
             rule["expr"] = narrow(rule["expr"], OURS)
+            # Where runbooks are served is for whoever installs the chart to say.
+            rule.get("annotations", {}).pop("runbook_url", None)
     assert render(chart) == plain
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import promql_parser
 import yaml
@@ -87,6 +88,9 @@ def test_an_unknown_outcome_reaches_the_person_on_duty(watched: Watched) -> None
     (alert, *_) = eventually(told, within=60, what="Alertmanager tells of unknown outcomes", pause=0.2)
     assert alert["labels"]["severity"] == "critical"
     assert alert["annotations"]["runbook_url"] == f"{RUNBOOKS}/SignalsUnknownOutcomes.md"
+    # And there Prometheus, told to as in docker-compose.yml, serves what to do.
+    page = fetch(watched.prometheus + urlsplit(alert["annotations"]["runbook_url"]).path)
+    assert (page[0], page[1].splitlines()[0]) == (200, "# SignalsUnknownOutcomes")
     assert re.match(r"\d+ signals may or may not", alert["annotations"]["description"])
 
 
