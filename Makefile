@@ -6,14 +6,14 @@ BIN := $(VENV)/bin
 PIN := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	--no-header --no-annotate
 LOCK := $(PIN) pyproject.toml requirements/build.in
-SOURCES := worker producers demo tests benchmarks chaos monitoring compose
+SOURCES := worker producers demo tests benchmarks chaos monitoring compose docs
 
 CHAOS_SECONDS ?= 20
 CHAOS_SEED ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run chaos test test-unit test-mutation lint format docs docs-check lock dev clean \
-	chart-audit image-proof compose-secrets bench bench-quick bench-gateway bench-load
+	chart-audit pictures image-proof compose-secrets bench bench-quick bench-gateway bench-load
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -70,6 +70,9 @@ chart-audit: dev  ## Look for unsafe manifests with checkov, in an environment o
 	$(BIN)/python -m tests.helm.write .run/chart
 	@[ -x .run/checkov/bin/checkov ] || { $(PYTHON) -m venv .run/checkov && .run/checkov/bin/pip install --quiet checkov; }
 	.run/checkov/bin/checkov --config-file tests/helm/checkov.yaml --directory .run/chart
+
+pictures: dev  ## Take the pictures of the dashboards again (docs/monitoring.md says what it needs): five minutes
+	$(BIN)/python -m docs.pictures
 
 lock: dev  ## Pin and hash the dependencies again
 	@command -v uv >/dev/null || { echo "uv is needed: pip install uv"; exit 1; }

@@ -1,4 +1,4 @@
-"""Takes pictures of the dashboards, drawn from real data with Grafana's own components. `make pictures` runs it.
+"""Takes pictures of the dashboards, drawn from real data with Grafana's own components: `make pictures`.
 
 python -m docs.pictures --seconds 300
 """

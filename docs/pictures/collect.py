@@ -66,9 +66,7 @@ class Window:
 
     def _ask(self, query: str, *, instant: bool) -> list[Json]:
         moments = (
-            {"time": self._end}
-            if instant
-            else {"start": self._start, "end": self._end, "step": self._step}
+            {"time": self._end} if instant else {"start": self._start, "end": self._end, "step": self._step}
         )
         kind = "query" if instant else "query_range"
         status, answer = fetch(f"{self._prometheus}/api/v1/{kind}?{urlencode({'query': query, **moments})}")
@@ -79,7 +77,7 @@ class Window:
 
 @contextmanager
 def _watched_stack(folder: Path) -> Iterator[str]:
-    """A server, the paper endpoint, two workers, a gateway and traffic; where Prometheus is that scrapes them."""
+    """A server, an endpoint, two workers, a gateway and traffic; where Prometheus is that scrapes them."""
     with ExitStack() as stack:
         server = stack.enter_context(Server(folder / "server", maxmemory="256mb"))
         port = free_port()
@@ -99,9 +97,13 @@ def _watched_stack(folder: Path) -> Iterator[str]:
             worker, page = start_worker(server.url, webhook, log, accounts_file=accounts)
             stack.enter_context(worker)
             pages.append(page)
-        gateway, door = start_gateway(server.url, folder / "gateway.log", gateway_open="true")
+        watched = free_port()
+        gateway, door = start_gateway(
+            server.url, folder / "gateway.log", gateway_open="true", gateway_metrics_port=watched
+        )
         stack.enter_context(gateway)
-        prometheus = _start_prometheus(stack, folder, {"worker": pages, "gateway": [door]})
+        pages_of = {"worker": pages, "gateway": [f"http://127.0.0.1:{watched}"]}
+        prometheus = _start_prometheus(stack, folder, pages_of)
         traffic = [sys.executable, "-m", "demo.traffic_loop", "--rate", "12", "--seed", "7"]
         traffic += ["--gateway", f"{door}/trading-signal/webhook"]
         stack.enter_context(Process(traffic, folder / "traffic.log", {"SIGNALS_REDIS_URL": server.url}))

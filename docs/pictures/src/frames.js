@@ -84,7 +84,13 @@ function column(name, title, rows, panel) {
 }
 
 function show(field, theme, place) {
-  field.state = { seriesIndex: place, displayName: field.config.displayName ?? field.name };
+  const known = field.values.filter(Number.isFinite);
+  const [min, max] = known.length ? [Math.min(...known), Math.max(...known)] : [0, 0];
+  field.state = {
+    seriesIndex: place,
+    displayName: field.config.displayName ?? field.name,
+    range: { min, max, delta: max - min },
+  };
   field.display = getDisplayProcessor({ field, theme, timeZone: "utc" });
 }
 

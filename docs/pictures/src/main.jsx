@@ -74,7 +74,7 @@ function Panel({ panel, board }) {
   const place = { left: x * column, top: y * UNIT, width, height };
   if (panel.type === "row") {
     return (
-      <div className="row" style={place}>
+      <div className="section" style={place}>
         {panel.title}
       </div>
     );
