@@ -4,7 +4,7 @@ the chart fills with its values and narrows to its own release."""
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import yaml
@@ -24,12 +24,13 @@ _RUNBOOK_URL = re.compile(r"^( +runbook_url: )['\"]?@runbooks@([^'\"\n]*)['\"]?\
 _IF_SERVED = f'{{{{- with {VALUES}.runbooks }}}}\n\\1{{{{ trimSuffix "/" . }}}}\\2\n{{{{- end }}}}\n'
 
 
-def plain() -> dict[str, str]:
-    """Files that Prometheus reads as they are."""
-    defaults = {one.name: one.text for one in THRESHOLDS}
+def plain(thresholds: Mapping[str, float] | None = None) -> dict[str, str]:
+    """Files that Prometheus reads as they are, with these thresholds in place of the defaults."""
+    texts = {one.name: one.text for one in THRESHOLDS}
+    texts |= {name: f"{value:g}" for name, value in (thresholds or {}).items()}
     return {
         "recording.yaml": NOTE + _text(_recordings()),
-        "alerts.yaml": NOTE + _text(_alerts(RUNBOOKS, lambda name: defaults[name])),
+        "alerts.yaml": NOTE + _text(_alerts(RUNBOOKS, lambda name: texts[name])),
     }
 
 

@@ -51,7 +51,8 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         pages = _start_stack(stack, folder)
         told = stack.enter_context(_receiver(alerts))
         alertmanager = _start_alertmanager(stack, folder, told)
-        prometheus = _start_prometheus(stack, folder, pages, alertmanager)
+        jobs = {"worker": pages[:1], "gateway": pages[1:]}
+        prometheus = start_prometheus(stack, folder, jobs, RULES, alertmanager)
         yield Watched(prometheus, pages, alerts)
 
 
@@ -135,15 +136,27 @@ def _start_alertmanager(stack: ExitStack, folder: Path, receiver: str) -> str:
     return address
 
 
-def _start_prometheus(stack: ExitStack, folder: Path, pages: list[str], alertmanager: str) -> str:
+def start_prometheus(
+    stack: ExitStack,
+    folder: Path,
+    jobs: dict[str, list[str]],
+    rules: list[Path],
+    alertmanager: str | None = None,
+) -> str:
+    """A Prometheus that scrapes these pages by job; its address."""
     config = {
         "global": {"scrape_interval": "500ms", "scrape_timeout": "500ms", "evaluation_interval": "1s"},
-        "rule_files": [str(path) for path in RULES],
+        "rule_files": [str(path) for path in rules],
         "scrape_configs": [
-            {"job_name": job, "static_configs": [{"targets": [page.removeprefix("http://")]}]}
-            for job, page in zip(("worker", "gateway"), pages, strict=True)
+            {
+                "job_name": job,
+                "static_configs": [{"targets": [page.removeprefix("http://") for page in pages]}],
+            }
+            for job, pages in jobs.items()
         ],
-        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}]},
+        "alerting": {
+            "alertmanagers": [{"static_configs": [{"targets": [alertmanager]}]}] if alertmanager else []
+        },
     }
     port = free_port()
     file = folder / "prometheus.yml"
