@@ -117,4 +117,5 @@ _KINDS = {
     "SSLError": "TLS failure",
     "IncompleteRead": "answer cut short",
     "BadStatusLine": "not an HTTP answer",
+    "HTTPException": "not an HTTP answer",
 }

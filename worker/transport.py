@@ -13,6 +13,7 @@ from __future__ import annotations
 import http.client
 import io
 import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -114,6 +115,15 @@ class _TimedIO(io.RawIOBase):
     def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
         self._sock = sock
         self._exchange = exchange
+        self._ended = False
+
+    def end(self) -> None:
+        """Give nothing more; what the socket still holds is left there."""
+        self._ended = True
+
+    def holds_more(self) -> bool:
+        """Whether more has been received and deciphered, where no look at the socket would find it."""
+        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
 
     def makefile(self, _mode: str) -> io.BufferedReader:
         """What ``http.client`` asks of a socket."""
@@ -123,6 +133,8 @@ class _TimedIO(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
+        if self._ended:
+            return 0
         self._exchange.bound(self._sock)
         return self._sock.recv_into(buffer)
 
@@ -131,8 +143,20 @@ class _Answer(http.client.HTTPResponse):
     """An answer that is read as it comes; raises what ``http.client`` does."""
 
     def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
-        super().__init__(_TimedIO(sock, exchange), method="POST")  # type: ignore[arg-type]
+        self._wire = _TimedIO(sock, exchange)
+        self._trailed = False
+        super().__init__(self._wire, method="POST")  # type: ignore[arg-type]
         self.begin()
+        lengths = set(self.headers.get_all("Content-Length", ()))
+        if len(lengths) > 1:
+            raise http.client.HTTPException("more than one length")  # so nobody knows where it ends
+        self._doubtful = self.chunked and bool(lengths)
+
+    def _close_conn(self) -> None:
+        self._wire.end()
+        # What came along behind it answers nothing, and the rest of that would be read as the next answer.
+        self._trailed = bool(self.fp.peek(1)) or self._wire.holds_more()
+        super()._close_conn()  # type: ignore[misc]
 
     def _read_status(self) -> tuple[str, int, str]:
         # http.client passes over 100 only. After a 103 taken for the answer, the answer proper would be read
@@ -157,7 +181,8 @@ class _Answer(http.client.HTTPResponse):
     @property
     def reusable(self) -> bool:
         """Whether it was of the plain kind after which a connection may be used again, and is read whole."""
-        return 200 <= self.status <= 299 and self.isclosed() and not self.will_close
+        plain = 200 <= self.status <= 299 and not self.will_close and not self._doubtful
+        return plain and self.isclosed() and not self._trailed
 
 
 class _DeadlineMixin:

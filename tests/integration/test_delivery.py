@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import socket
 import ssl
 import threading
@@ -115,6 +116,8 @@ def test_why_an_order_is_unknown(paper: PaperServer, courier: Courier, mischief:
         (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok", Verdict.UNKNOWN),
         (b"HTTP/1.1 400 No\r\nContent-Length: 3\r\n\r\nno", Verdict.UNKNOWN),
         (b"HTTP/1.1 200 OK\r\nContent-Length: zwei\r\n\r\nok", Verdict.ACCEPTED),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\nok", Verdict.ACCEPTED),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 5\r\n\r\nok no", Verdict.UNKNOWN),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\nok\r\n", Verdict.UNKNOWN),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", Verdict.ACCEPTED),
         (b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 200 + b"\r\nok", Verdict.UNKNOWN),
@@ -220,23 +223,81 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture
-def tls_endpoint(authority: trustme.CA) -> Iterator[str]:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
-    server = _QuietServer(("127.0.0.1", 0), _Hook)
-    server.socket = context.wrap_socket(server.socket, server_side=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"https://127.0.0.1:{server.server_port}/hook"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+def served(authority: trustme.CA) -> Iterator[Callable[..., str]]:
+    """Serves a kind of handler, over TLS if wanted."""
+    running: list[tuple[_QuietServer, threading.Thread]] = []
+
+    def serve(handler: type[_Hook], *, tls: bool) -> str:
+        server = _QuietServer(("127.0.0.1", 0), handler)
+        if tls:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            authority.issue_cert("localhost", "127.0.0.1").configure_cert(context)
+            server.socket = context.wrap_socket(server.socket, server_side=True)
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        running.append((server, thread))
+        return f"http{'s' * tls}://127.0.0.1:{server.server_port}/hook"
+
+    yield serve
+    for server, thread in running:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
-def test_tls_with_a_trusted_certificate(tls_endpoint: str, authority: trustme.CA, tmp_path: Path) -> None:
+@pytest.fixture
+def tls_endpoint(served: Callable[..., str]) -> str:
+    return served(_Hook, tls=True)
+
+
+@pytest.fixture
+def ca_file(authority: trustme.CA, tmp_path: Path) -> str:
     file = tmp_path / "ca.pem"
     authority.cert_pem.write_to_path(str(file))
-    courier = Courier(tls_endpoint, ca_file=str(file))
+    return str(file)
+
+
+def _padded(answer: bytes, size: int) -> bytes:
+    """The answer, made ``size`` bytes long by a header."""
+    line, rest = answer.split(b"\r\n", 1)
+    return b"%b\r\nX: %b\r\n%b" % (line, b"x" * (size - len(answer) - 5), rest)
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@pytest.mark.parametrize("tls", [False, True])
+@pytest.mark.parametrize(
+    ("answer", "kept"),
+    [
+        (OK, True),
+        (_padded(OK, io.DEFAULT_BUFFER_SIZE), True),
+        (OK + OK, False),
+        (OK + OK[:20], False),
+        # Read to the end of a buffer: what follows is left where only TLS knows of it.
+        (_padded(OK, io.DEFAULT_BUFFER_SIZE) + OK, False),
+        (OK.replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n") + b"\r\n0\r\n\r\n", False),
+    ],
+)
+def test_no_answer_is_taken_for_that_to_the_next_order(
+    served: Callable[..., str], ca_file: str, answer: bytes, kept: bool, tls: bool
+) -> None:
+    class Talkative(_Hook):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.wfile.write(answer)
+
+    courier = Courier(served(Talkative, tls=tls), ca_file=ca_file)
+    attempts = [courier.post(BODY) for _ in range(3)]
+    courier.close()
+    assert [one.verdict for one in attempts] == [Verdict.ACCEPTED] * 3
+    assert [one.reused for one in attempts] == [False, kept, kept]
+
+
+def test_tls_with_a_trusted_certificate(tls_endpoint: str, ca_file: str) -> None:
+    courier = Courier(tls_endpoint, ca_file=ca_file)
     assert courier.post(BODY).verdict is Verdict.ACCEPTED
     courier.close()
 

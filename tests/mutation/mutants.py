@@ -494,6 +494,14 @@ MUTANTS = [
         (f"{DELIVERY}::test_whatever_comes_back_is_a_verdict",),
     ),
     Mutant(
+        "what comes behind an answer is read as the next one",
+        8,
+        "worker/transport.py",
+        " and not self._trailed",
+        "",
+        (f"{DELIVERY}::test_no_answer_is_taken_for_that_to_the_next_order",),
+    ),
+    Mutant(
         "any 2xx is called accepted",
         8,
         "worker/verdict.py",

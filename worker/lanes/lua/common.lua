@@ -195,12 +195,13 @@ local function ring(lane)
   ring_new(lane)
 end
 
--- `holds`: whether the lane is leased under this token already.
+-- `holds`: whether the lane was leased under this token already. What has joined it since may have dropped its head
+-- and so given it back: then it is not among the wake-ups any more.
 local function lease(lane, token, holds)
   rung_now[lane] = nil
-  if not holds then call('HSET', LEASES, lane, token) end
-  -- Whose lease goes on is there already, and so nowhere else.
-  if call('ZADD', WAKEUPS, now + A.lease, lane) == 1 then leave(lane, RUNG, HALTED) end
+  local is_new = call('ZADD', WAKEUPS, now + A.lease, lane) == 1
+  if is_new then leave(lane, RUNG, HALTED) end
+  if is_new or not holds then call('HSET', LEASES, lane, token) end
 end
 
 local function idle(lane)
