@@ -80,4 +80,4 @@ def _read(path: Path) -> MultiFernet:
 
 def _require() -> None:
     if find_spec("cryptography") is None:
-        raise SettingsError("sealing tokens needs an extra: pip install 'signal-dispatch[encryption]'")
+        raise SettingsError("sealing tokens needs an extra: pip install '.[encryption]' in the checkout")

@@ -9,7 +9,7 @@ import click
 from worker.errors import SettingsError
 from worker.settings import load_settings
 
-EXTRA = "the gateway needs an extra: pip install 'signal-dispatch[gateway]'"
+EXTRA = "the gateway needs an extra: pip install '.[gateway]' in the checkout"
 
 
 @click.command()

@@ -46,4 +46,4 @@ def test_without_the_extra_it_is_said_which() -> None:
     )
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "pip install 'signal-dispatch[gateway]'" in done.stderr
+    assert "pip install '.[gateway]'" in done.stderr

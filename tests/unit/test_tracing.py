@@ -235,7 +235,7 @@ def test_without_the_extra_it_is_said_which() -> None:
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
     )
-    assert done.stdout.count("pip install 'signal-dispatch[otel]'") == 2
+    assert done.stdout.count("pip install '.[otel]'") == 2
 
 
 def test_settings_that_opentelemetry_refuses_are_one_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -46,5 +46,5 @@ def reader_of_traces() -> Callable[[], str | None]:
 
 def _missing(error: ImportError) -> SettingsError:
     return SettingsError(
-        f"SIGNALS_TRACING: needs OpenTelemetry: pip install 'signal-dispatch[otel]' ({error.name} is missing)"
+        f"SIGNALS_TRACING: needs OpenTelemetry: pip install '.[otel]' ({error.name} is missing)"
     )
