@@ -14,7 +14,7 @@ CHOSEN = 'connector=~"$connector"'
 def _in_range(metric: str, outcomes: str = "") -> str:
     """How much it grew over the time shown, by connector."""
     series = f"{metric}{{{CHOSEN}, {outcomes}}}" if outcomes else f"{metric}{{{CHOSEN}}}"
-    # A connector's series begin with its first event, which no increase sees: often the only failure there is.
+    # A connector's series begin with its first event, which no increase sees: often the only failure.
     born = f"({series} unless {series} offset $__range)"
     return f"sum by (connector) ({born} or increase({series}[$__range]))"
 
