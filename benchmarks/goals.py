@@ -22,6 +22,7 @@ from benchmarks.samples import (
 )  # fmt: skip
 from benchmarks.scenarios.delays import EARLY, REDIS_BYTES, WORKER_MB, scenario
 from benchmarks.scenarios.latency import CALM, HALF, HANGING, IDLE, ISOLATION
+from benchmarks.scenarios.observing import COST, OBSERVING
 from benchmarks.scenarios.scale import (
     BACKLOG,
     EMPTY,
@@ -29,9 +30,11 @@ from benchmarks.scenarios.scale import (
     LANES,
     LARGE,
     ONE,
+    PAGE,
     PAIR,
     READY,
     RESTING,
+    SCRAPE,
     SHARE,
     SMALL,
     TWO,
@@ -89,6 +92,12 @@ def _sweep(samples: Samples) -> list[float]:
     return [held - empty for held, empty in pairs]
 
 
+def _metrics(samples: Samples) -> list[float]:
+    """What metrics take of the CPU that a worker takes for a signal in all."""
+    pairs = zip(samples.of(OBSERVING, OURS, COST), samples.of(FAN_OUT, OURS, CPU), strict=False)
+    return [metrics / whole for metrics, whole in pairs]
+
+
 def _sink(samples: Samples) -> list[float]:
     """What the sink can take in a second of CPU by what the fastest contender can send in one of its own."""
     pairs = zip(samples.of(YARDSTICK, SINK_ALONE, CAPACITY), samples.of(FAN_OUT, CEILING, CPU), strict=False)
@@ -126,6 +135,9 @@ GOALS = (
     _most("1,000,000 delayed: early", 0, _value(MILLION, OURS, EARLY)),
     _most("backlog 1,000,000 by 1,000: CPU", 1.15, _ratio(BACKLOG, CPU, LARGE, SMALL)),
     _most("100,000 lanes: sweep, share of a core", 0.01, _sweep),
+    _most("100,000 lanes: scrape, ms", 100, _value(LANES, HELD, SCRAPE)),
+    _most("100,000 lanes: page of metrics, kB", 100, _value(LANES, HELD, PAGE)),
+    _most("metrics: share of a signal's CPU", 0.05, _metrics),
     _least("two workers by one: signals/s", 1.7, _ratio(PAIR, RATE, TWO, ONE)),
     _most("isolation: p99 by undisturbed", 2, _ratio(ISOLATION, P99, HANGING, CALM)),
     _most("at rest: unshared MB", 90, _value(RESTING, OURS, USS)),

@@ -6,7 +6,7 @@ import statistics
 from collections.abc import Callable, Mapping
 
 from benchmarks.samples import CEILING, NAIVE, OURS, RATE, Samples
-from benchmarks.scenarios import delays, latency, sending, throughput, yardstick
+from benchmarks.scenarios import delays, latency, observing, sending, throughput, yardstick
 from benchmarks.scenarios import scale as scale_
 from benchmarks.stage import Stage
 
@@ -23,6 +23,7 @@ def full(scale: float = 1.0) -> Mapping[str, Play]:
         "sink": lambda stage, samples: yardstick.sink(stage, samples, many),
         "fan-out": lambda stage, samples: throughput.fan(stage, samples, many),
         "streams": lambda stage, samples: throughput.stream(stage, samples, many),
+        "metrics": lambda stage, samples: observing.observe(stage, samples, 10 * many),
         "slow": lambda stage, samples: throughput.slow(stage, samples, 2 * many),
         "publish": lambda stage, samples: sending.send(stage, samples, many),
         "idle-latency": lambda stage, samples: latency.idle(stage, samples, 200),

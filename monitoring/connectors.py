@@ -13,8 +13,10 @@ CHOSEN = 'connector=~"$connector"'
 
 def _in_range(metric: str, outcomes: str = "") -> str:
     """How much it grew over the time shown, by connector."""
-    chosen = f"{CHOSEN}, {outcomes}" if outcomes else CHOSEN
-    return f"sum by (connector) (increase({metric}{{{chosen}}}[$__range]))"
+    series = f"{metric}{{{CHOSEN}, {outcomes}}}" if outcomes else f"{metric}{{{CHOSEN}}}"
+    # A connector's series begin with its first event, which no increase sees: often the only failure.
+    born = f"({series} unless {series} offset $__range)"
+    return f"sum by (connector) ({born} or increase({series}[$__range]))"
 
 
 def _with_zero(expr: str) -> str:
@@ -38,7 +40,7 @@ _ALL = Row(
         Stat(
             "Outcomes",
             "Signals that ended in the time shown.",
-            [Query(f"sum(increase({OUTCOMES}{{{CHOSEN}}}[$__range]))")],
+            [Query(f"sum({_in_range(OUTCOMES)})")],
             width=4,
             decimals=0,
         ),

@@ -146,6 +146,8 @@ class Lines(Panel):
                 "placement": "bottom",
                 "showLegend": True,
                 "calcs": ["mean", "max", "lastNotNull"],
+                "sortBy": "Max",  # what is there comes before what never was
+                "sortDesc": True,
             },
             "tooltip": {"mode": "multi", "sort": "desc"},
         }

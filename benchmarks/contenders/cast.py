@@ -38,8 +38,13 @@ def settings(stage: Stage) -> Settings:
 
 
 def start_ours(stage: Stage, **more: object) -> Process:
+    return start_watched(stage, **more)[0]
+
+
+def start_watched(stage: Stage, **more: object) -> tuple[Process, str]:
+    """Our worker, and the address of its metrics."""
     given = {"threads": THREADS, "entry_expiry": EXPIRY, "log_level": "warning", **more}
-    return start_worker(stage.server.url, stage.webhook, stage.log(), prefix=PREFIX, **given)[0]  # type: ignore[arg-type]
+    return start_worker(stage.server.url, stage.webhook, stage.log(), prefix=PREFIX, **given)  # type: ignore[arg-type]
 
 
 def start_naive(stage: Stage) -> Process:

@@ -7,12 +7,12 @@ from contextlib import ExitStack
 
 import psutil
 
-from benchmarks.contenders.cast import PREFIX, settings, start_ours
+from benchmarks.contenders.cast import PREFIX, settings, start_ours, start_watched
 from benchmarks.samples import OURS, Samples
 from benchmarks.scenarios.throughput import SETTLING, WARM_UP
 from benchmarks.signals import fan_out, spread
 from benchmarks.stage import PATIENCE, Meter, Stage, bind, halted
-from demo.stack import eventually
+from demo.stack import eventually, fetch
 from producers import SignalProducer
 from worker.lanes import Lanes
 from worker.lanes.redis import connect
@@ -22,6 +22,8 @@ SMALL, LARGE = "small", "large"
 DEPTH = 10
 """Signals per account, in a small backlog as in a large one."""
 EMPTY, HELD, SHARE = "no lanes", "one signal each, held", "share of a core"
+SCRAPE, PAGE = "scrape ms", "page kB"
+SCRAPES = 20
 ONE, TWO = "one worker, one core", "two workers, two cores"
 USS, RSS, READY = "unshared MB", "resident MB", "start to ready s"
 
@@ -55,9 +57,11 @@ def _fill(producer: SignalProducer, first: int, size: int) -> None:
 
 
 def many_lanes(stage: Stage, samples: Samples, lanes: int, seconds: float = 10.0) -> None:
-    """What lanes cost that are held back: each has one signal, and a pause covers them all."""
+    """What lanes cost that are held back, by themselves and in a scrape: each has one signal, and a pause
+    covers them all."""
+    process, address = start_watched(stage)
     with (
-        start_ours(stage) as worker,
+        process as worker,
         SignalProducer(settings=settings(stage)) as producer,
         connect(stage.server.url) as client,
     ):
@@ -72,8 +76,17 @@ def many_lanes(stage: Stage, samples: Samples, lanes: int, seconds: float = 10.0
             time.sleep(seconds)
             cost = meter.cost(1)
             samples.put(LANES, name, SHARE, (cost.worker + cost.server) / seconds)
+            _scrape(samples, name, address)
         stage.redis.flushall()
     stage.clean()
+
+
+def _scrape(samples: Samples, name: str, address: str) -> None:
+    for _ in range(SCRAPES):
+        began = time.perf_counter()
+        _, page = fetch(f"{address}/metrics")
+        samples.put(LANES, name, SCRAPE, (time.perf_counter() - began) * 1000)
+        samples.put(LANES, name, PAGE, len(page) / 1000)
 
 
 def _until_held(stage: Stage, count: int) -> None:

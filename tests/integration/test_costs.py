@@ -24,8 +24,9 @@ from worker.delivery import Courier
 from worker.events import Observers
 from worker.handling import Handler, Job, Pace
 from worker.lanes import Head, Settlement, Timing
+from worker.lanes.register import Register
 from worker.logs import LogObserver
-from worker.metrics import Metrics
+from worker.metrics import LedgerCollector, Metrics
 from worker.paper import PaperServer
 from worker.records import Outcome
 from worker.settings import Settings
@@ -140,6 +141,23 @@ def test_lanes_that_are_rung_already_are_not_rung_again(
             producer.send([order(name, "2") for name in names()])
 
     assert again.get(RINGS, 0) == 0
+
+
+def test_a_scrape_costs_the_same_whatever_waits(desk: Desk, prefix: str) -> None:
+    # Given few lanes, and then many
+    collector = LedgerCollector(Register(desk.client, prefix=prefix).census)
+    costs, pages = [], []
+    for lanes in ((), names()):
+        desk.admit(*(signal(name, order_id="o") for name in lanes))
+        with counted(desk.client) as scraping:
+            told = [sample for family in collector.collect() for sample in family.samples]
+        costs.append(dict(scraping))
+        pages.append({sample.name: sample.value for sample in told})
+
+    # Then Redis is asked the same, and the page is as long
+    assert [page["signals_lanes_working"] for page in pages] == [1, 1 + SIGNALS]
+    assert costs[0] == costs[1] != {}
+    assert pages[0].keys() == pages[1].keys()
 
 
 def test_posting_calls_few_functions(paper: PaperServer) -> None:
