@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from benchmarks.contenders.cast import Contender, everybody, start_ours
 from benchmarks.samples import CEILING, DRAMATIQ, NAIVE, OURS, POST, RQ, SESSION, Samples
@@ -12,7 +12,7 @@ from benchmarks.signals import Make, fan_out, streams
 from benchmarks.stage import Cost, Meter, Stage, bind, halted
 
 FAN_OUT, STREAMS, SLOW = "fan-out", "streams", "slow endpoint"
-THREADS_USED = "share of threads/latency"
+THREADS_USED, CORE_USED = "share of threads/latency", "share of a core"
 SINK = "sink CPU µs/signal"
 QUEUED = (CEILING, NAIVE, DRAMATIQ, RQ, OURS)
 """Those for whom it may matter how signals are spread over accounts, and the ceiling beside them."""
@@ -29,15 +29,25 @@ def stream(stage: Stage, samples: Samples, count: int, only: Collection[str] = Q
     _compete(stage, samples, STREAMS, streams, count, only)
 
 
-def slow(stage: Stage, samples: Samples, count: int, threads: int = 512, delay: float = 0.2) -> None:
-    """An endpoint that takes its time: no more can be had than ``threads`` at once."""
+def slow(
+    stage: Stage, samples: Samples, count: int, threads: Sequence[int] = (128, 256, 512), delay: float = 0.2
+) -> None:
+    """An endpoint that takes its time: no more can be had than the threads at once, and than a core gives."""
     contender = next(one for one in everybody() if one.name == OURS)
-    ours = Contender(OURS, functools.partial(start_ours, threads=threads), contender.send)
-    stage.slow(delay)
-    cost = run(stage, ours, fan_out, count, warm=2 * threads)  # so that all connections are open
-    samples.add(SLOW, OURS, cpu=cost.cpu, rate=cost.rate)
-    # All that the threads can do in that time, but for the first and last turn of each.
-    samples.put(SLOW, OURS, THREADS_USED, cost.rate / (threads / delay))
+    for number in threads:
+        ours = Contender(OURS, functools.partial(start_ours, threads=number), contender.send)
+        stage.slow(delay)
+        # Warm, so that all connections are open.
+        cost = run(stage, ours, fan_out, count * number // max(threads), warm=2 * number)
+        name = with_threads(number)
+        samples.add(SLOW, name, cpu=cost.cpu, rate=cost.rate)
+        # All that the threads can do in that time, but for the first and last turn of each.
+        samples.put(SLOW, name, THREADS_USED, cost.rate / (number / delay))
+        samples.put(SLOW, name, CORE_USED, cost.worker / cost.seconds)
+
+
+def with_threads(number: int) -> str:
+    return f"{number} threads"
 
 
 def _compete(

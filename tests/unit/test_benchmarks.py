@@ -11,7 +11,8 @@ import pytest
 from benchmarks import plot, programme
 from benchmarks.goals import GOALS, verdicts
 from benchmarks.samples import CEILING, CPU, NAIVE, OURS, Samples, Spread, percentile
-from benchmarks.scenarios.throughput import FAN_OUT
+from benchmarks.scenarios.scale import ONE, PAIR, TWO
+from benchmarks.scenarios.throughput import CORE_USED, FAN_OUT, SLOW, THREADS_USED, with_threads
 from benchmarks.sink import Book, Sink
 
 
@@ -70,6 +71,26 @@ def test_a_goal_is_judged_by_its_median_and_only_if_it_was_measured() -> None:
     assert not told["fan-out: by naive Celery"].met
     assert told["fan-out: by naive Celery"].seen == Spread(2.5, 2.0, 4.0)
     assert told["fan-out: share of the ceiling"].met
+
+
+def test_a_slow_endpoint_may_leave_threads_idle_only_if_the_core_is_full() -> None:
+    samples = Samples()
+    for threads, core in ((0.95, 0.4), (0.5, 0.98), (0.5, 0.6)):
+        samples.put(SLOW, with_threads(512), THREADS_USED, threads)
+        samples.put(SLOW, with_threads(512), CORE_USED, core)
+    goal = next(one for one in GOALS if "512 threads" in one.text)
+
+    assert goal.seen(samples) == [0.95, 0.98, 0.6]
+
+
+def test_two_workers_are_twice_one_if_a_signal_costs_no_more() -> None:
+    samples = Samples()
+    for one, two in ((300.0, 300.0), (300.0, 400.0)):
+        samples.add(PAIR, ONE, cpu=one)
+        samples.add(PAIR, TWO, cpu=two)
+    goal = next(one for one in GOALS if one.text.startswith("two workers"))
+
+    assert goal.seen(samples) == [2.0, 1.5]
 
 
 def test_goals_have_names_of_their_own() -> None:
