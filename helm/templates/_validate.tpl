@@ -15,6 +15,14 @@
 {{- if and .Values.redis.url (not (regexMatch "^(redis|rediss|sentinel|sentinels)://" .Values.redis.url)) -}}
 {{- fail "redis.url: must begin with redis://, rediss://, sentinel:// or sentinels://" -}}
 {{- end -}}
+{{- with .Values.redis.url -}}
+{{/* Not by urlParse: what it cannot read it quotes, password included. */ -}}
+{{- $host := regexReplaceAll "^[^/]*//(.*@)?" . "" | regexFind "^[^/?]*" -}}
+{{- $port := regexFind ":[0-9]+$" $host | trimPrefix ":" | default (hasPrefix "sentinel" . | ternary "26379" "6379") | int -}}
+{{- if and $.Values.networkPolicy.enabled (not (include "signal-dispatch.holdsPort" (list $.Values.networkPolicy.redis.ports $port))) -}}
+{{- fail (printf "networkPolicy.redis.ports: must hold %d, the port of redis.url, or nothing reaches your Redis" $port) -}}
+{{- end -}}
+{{- end -}}
 {{- if not $given -}}
 {{- fail "redis: name your Redis in redis.existingSecret, or run one with valkey.enabled=true" -}}
 {{- else if gt (len $given) 1 -}}
@@ -30,8 +38,8 @@
 {{- if not (has (get .Values.valkey.config "appendonly" | toString) (list "yes" "true")) -}}
 {{- fail "valkey.config.appendonly: must be \"yes\", or a restart would lose signals, and forget ids" -}}
 {{- end -}}
-{{- if has (get .Values.valkey.config "maxmemory" | toString) (list "" "0" "<nil>") -}}
-{{- fail "valkey.config.maxmemory: must be set, well below the memory limit, or a full server is killed again and again instead of refusing signals" -}}
+{{- if not (regexMatch "^[1-9][0-9]*([kmg]?b?)$" (get .Values.valkey.config "maxmemory" | toJson | trimAll "\"" | lower)) -}}
+{{- fail "valkey.config.maxmemory: must be set, such as 1gb, well below the memory limit, or a full server is killed again and again instead of refusing signals" -}}
 {{- end -}}
 {{- $most := include "signal-dispatch.bytes" (get .Values.valkey.config "maxmemory" | toJson | trimAll "\"") | float64 -}}
 {{- $limit := (.Values.valkey.resources.limits | default dict).memory | default "" | toString -}}
@@ -77,8 +85,7 @@
 {{- fail "settings.endpointUrl: must begin with https:// (or http://) and name a host" -}}
 {{- end -}}
 {{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (eq $url.scheme "https" | ternary "443" "80") | int -}}
-{{- $open := list -}}{{ range .Values.networkPolicy.endpoint.ports }}{{ $open = append $open (int .) }}{{ end -}}
-{{- if and .Values.networkPolicy.enabled (not (has $port $open)) -}}
+{{- if and .Values.networkPolicy.enabled (not (include "signal-dispatch.holdsPort" (list .Values.networkPolicy.endpoint.ports $port))) -}}
 {{- fail (printf "networkPolicy.endpoint.ports: must hold %d, the port of settings.endpointUrl, or no order goes out" $port) -}}
 {{- end -}}
 {{- end -}}
@@ -107,11 +114,21 @@
 {{- end -}}
 {{- end -}}
 
+{{/* Argument: list of ports, port. */}}
+{{- define "signal-dispatch.holdsPort" -}}
+{{- $port := index . 1 -}}
+{{- range index . 0 }}{{ if eq (int .) $port }}yes{{ end }}{{ end -}}
+{{- end -}}
+
 {{- define "signal-dispatch.validateOthers" -}}
+{{- $name := include "signal-dispatch.fullname" . -}}
+{{- if not (regexMatch "^[a-z][-a-z0-9]*$" $name) -}}
+{{- fail (printf "fullnameOverride: %s cannot name a Service; give a name of letters, digits and - that begins with a letter" $name) -}}
+{{- end -}}
 {{- range $name := list "worker" "gateway" -}}
 {{- range (get $.Values $name).extraEnv -}}
-{{- if hasPrefix "SIGNALS_" .name -}}
-{{- fail (printf "%s.extraEnv: %s is a setting, and nothing would be checked of it; use settings.%s, or the value of its own" $name .name (trimPrefix "SIGNALS_" .name | lower | camelcase | untitle)) -}}
+{{- if hasPrefix "SIGNALS_" (upper .name) -}}
+{{- fail (printf "%s.extraEnv: %s is a setting, and nothing would be checked of it; use settings.%s, or the value of its own" $name .name (trimPrefix "SIGNALS_" (upper .name) | lower | camelcase | untitle)) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

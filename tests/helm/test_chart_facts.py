@@ -286,6 +286,36 @@ def test_gateways_are_for_those_who_may() -> None:
     assert not [one for one in policy["spec"]["egress"] if {"port": 443} in one["ports"]]
 
 
+@pytest.mark.parametrize("component", ["worker", "gateway"])
+def test_further_rules_let_out_whoever_sends_spans(component: str) -> None:
+    collector = {"ports": [{"port": 4318}], "to": [{"namespaceSelector": {}}]}
+    policy = Release(merged(GATEWAY, {"networkPolicy": {"extraEgress": [collector]}}))
+    assert collector in policy.get("NetworkPolicy", component)["spec"]["egress"]
+
+
+@pytest.mark.parametrize(
+    ("component", "change"),
+    [
+        ("worker", {"settings": {"threads": 7}}),
+        ("gateway", {"settings": {"gatewayDeadline": 7}}),
+        ("worker", {"redis": {"url": "redis://other"}}),
+        ("gateway", {"redis": {"url": "redis://other"}}),
+        ("gateway", {"gateway": {"pathSecret": {"value": "another-path-secret"}}}),
+    ],
+)
+def test_pods_are_replaced_when_their_variables_change(component: str, change: dict[str, Any]) -> None:
+    before = {
+        "redis": {"url": "redis://one"},
+        "gateway": {"enabled": True, "pathSecret": {"value": "one-path-secret-x"}},
+    }
+
+    def template(values: dict[str, Any]) -> Any:
+        return Release(values).get("Deployment", component)["spec"]["template"]["metadata"]["annotations"]
+
+    assert template(before) != template(merged(before, change))
+    assert template(before) == template(merged(before, {"monitoring": {"rules": {"enabled": True}}}))
+
+
 def test_the_bundled_server_is_for_the_release_and_those_named() -> None:
     more = [{"podSelector": {"matchLabels": {"app": "strategy"}}}]
     policy = Release({**BUNDLED, "networkPolicy": {"redis": {"from": more}}}).get("NetworkPolicy", "valkey")

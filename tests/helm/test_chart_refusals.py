@@ -8,6 +8,11 @@ import pytest
 
 from tests.helm.release import BUNDLED, FEATURES, REDIS, Release, merged, refusal
 
+
+def _at(url: str) -> dict[str, Any]:
+    return {"redis": {"url": url}}
+
+
 GATEWAY: dict[str, Any] = {**REDIS, "gateway": {"enabled": True, "pathSecret": {"existingSecret": "path"}}}
 
 
@@ -57,10 +62,15 @@ GATEWAY: dict[str, Any] = {**REDIS, "gateway": {"enabled": True, "pathSecret": {
             merged(REDIS, {"redis": {"existingSecret": "", "url": "http://u:secret@redis"}}),
             "redis.url: must begin",
         ),
+        (_at("redis://:p@ss:1@redis.example:6380/0"), "networkPolicy.redis.ports: must hold 6380"),
+        (_at("sentinel://one:26379,two:26380/desk"), "networkPolicy.redis.ports: must hold 26380"),
+        (merged(REDIS, {"fullnameOverride": "1st"}), "1st cannot name a Service"),
         (merged(REDIS, {"settings": {"endpointUrl": "api.example/x"}}), "must begin with https://"),
         (merged(REDIS, {"settings": {"endpointUrl": "https://api.example:8443/x"}}), "must hold 8443"),
         (merged(REDIS, {"settings": {"endpointUrl": "http://api.example/x"}}), "must hold 80,"),
         (merged(BUNDLED, {"valkey": {"config": {"maxmemory": 0}}}), "valkey.config.maxmemory: must be set"),
+        (merged(BUNDLED, {"valkey": {"config": {"maxmemory": "0mb"}}}), "maxmemory: must be set"),
+        (merged(BUNDLED, {"valkey": {"config": {"maxmemory": "50%"}}}), "maxmemory: must be set"),
         (merged(BUNDLED, {"valkey": {"config": {"maxmemory": "2gb"}}}), "must be below"),
         (merged(BUNDLED, {"valkey": {"config": {"maxmemory": 2147483648}}}), "must be below"),
         (merged(BUNDLED, {"valkey": {"resources": {"limits": {"memory": "900Mi"}}}}), "1gb must be below"),
@@ -76,6 +86,10 @@ GATEWAY: dict[str, Any] = {**REDIS, "gateway": {"enabled": True, "pathSecret": {
         ),
         (
             merged(REDIS, {"worker": {"extraEnv": [{"name": "SIGNALS_STOP_TIMEOUT", "value": "300"}]}}),
+            "use settings.stopTimeout",
+        ),
+        (
+            merged(REDIS, {"worker": {"extraEnv": [{"name": "signals_stop_timeout", "value": "300"}]}}),
             "use settings.stopTimeout",
         ),
         (
@@ -101,6 +115,9 @@ def test_dangerous_values(values: dict[str, Any], said: str) -> None:
 def test_limits_themselves_are_taken() -> None:
     Release(merged(REDIS, {"settings": {"deadline": 10, "lease": 15, "stopTimeout": 10.5}}))
     Release(merged(REDIS, {"worker": {"terminationGracePeriodSeconds": 30}}))
+    Release(_at("rediss://u:p%@[::1]:6379/0?ssl_ca_certs=/x:1/y"))
+    Release(merged(_at("redis://redis.example:6380"), {"networkPolicy": {"redis": {"ports": [6380]}}}))
+    Release(merged(_at("redis://redis.example:6380"), {"networkPolicy": {"enabled": False}}))
     Release(merged(BUNDLED, {"valkey": {"config": {"maxmemory": "2047mb"}}}))
     without = {"config": {"maxmemory": "8gb"}, "resources": {"limits": {"memory": None}}}
     Release(merged(BUNDLED, {"valkey": without}))
@@ -125,6 +142,9 @@ def test_limits_themselves_are_taken() -> None:
         ({"image": {"digest": "latest"}}, "/image/digest"),
         ({"gateway": {"pathSecret": {"value": "short"}}}, "/gateway/pathSecret/value"),
         ({"valkey": {"persistence": {"enable": True}}}, "enable"),
+        ({"valkey": {"config": {"Maxmemory-Policy": "allkeys-lru"}}}, "Maxmemory-Policy"),
+        ({"valkey": {"config": {"save": '""\nmaxmemory-policy allkeys-lru'}}}, "/valkey/config/save"),
+        ({"accounts": {"existingSecret": "accounts", "key": "../accounts.yaml"}}, "/accounts/key"),
         ({"networkPolicy": {"endpoint": {"port": [443]}}}, "port"),
         ({"networkPolicy": {"metricsFrom": ["monitoring"]}}, "/networkPolicy/metricsFrom/0"),
         ({"worker": {"extraEnv": ["A=b"]}}, "/worker/extraEnv/0"),
