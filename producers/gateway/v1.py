@@ -85,7 +85,6 @@ class V1:
         )
         self._doorman.check_signature(key, scope, headers, body)
         items = split(body, MOST)
-        self._check_rate(key, len(items))
         if not items:
             raise Problem(422, "the body holds no signal")
         if len(items) > MOST:
@@ -96,6 +95,7 @@ class V1:
         wishes, places = self._wishes(
             _names(given, len(items)), items, key, terms, arrived + hold if hold else None
         )
+        self._check_rate(key, len(wishes))  # a group is as many as its members
         if given is None:
             receipts = await self._admit(wishes, places)
         else:

@@ -300,6 +300,18 @@ class TestRates:
         assert [one.status_code for one in answers] == [200, 429]
         assert answers[1].headers["Retry-After"]
 
+    def test_a_group_counts_as_its_members(self, gateways: Gateways) -> None:
+        headers = gateways.add_key("slow", connectors=["*"], groups=["desk"], rate=3)
+        gateway = gateways.start()
+        signal = {"group": "desk", "action": "closeLong"}
+        began = time.monotonic()
+        statuses: list[int] = []
+        while 429 not in statuses and time.monotonic() < began + 10:
+            answer = requests.post(gateway.v1, json=signal, headers=headers, timeout=10)
+            statuses.append(answer.status_code)
+        taken = 2 * statuses.count(200)
+        assert taken <= 3 + 3 * (time.monotonic() - began)
+
 
 def test_nothing_secret_in_logs_and_metrics(gateways: Gateways, keys: dict[str, dict[str, str]]) -> None:
     gateway = gateways.start(log_level="debug")
