@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import click
-from rich.console import RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 
 from worker.cli.common import (
@@ -22,7 +22,7 @@ from worker.cli.page import picture
 from worker.cli.risk import risks
 from worker.errors import SignalsError
 from worker.lanes.register import Register
-from worker.lanes.views import LaneView
+from worker.lanes.views import LaneView, PauseView
 from worker.records import Census
 
 
@@ -64,12 +64,11 @@ def command(most: int, watch: float | None, as_json: bool) -> None:
 
 
 def _once(register: Register, most: int, *, as_json: bool) -> None:
-    census, lanes = register.census(), register.lanes(most)
     if as_json:
-        emit(_record(census, lanes))
+        emit(_record(*_look(register, most)))
     else:
         out = console()
-        out.print(picture(census, lanes, out))
+        out.print(_page(register, most, out))
 
 
 def _live(register: Register, most: int, every: float) -> None:
@@ -77,7 +76,7 @@ def _live(register: Register, most: int, every: float) -> None:
     with Live(console=out, auto_refresh=False, screen=True) as live:
         while True:
             try:
-                shown: RenderableType = picture(register.census(), register.lanes(most), out)
+                shown: RenderableType = _page(register, most, out)
             except SignalsError as error:
                 # It may come back; whoever watches wants to see it do so.
                 shown = cell(f"{error}", "bold red")
@@ -85,9 +84,20 @@ def _live(register: Register, most: int, every: float) -> None:
             time.sleep(every)
 
 
-def _record(census: Census, lanes: list[LaneView]) -> dict[str, Any]:
+def _look(register: Register, most: int) -> tuple[Census, list[LaneView], dict[str, PauseView]]:
+    census = register.census()
+    return census, register.lanes(most), register.pauses(census.pauses)
+
+
+def _page(register: Register, most: int, out: Console) -> Group:
+    census, lanes, pauses = _look(register, most)
+    return picture(census, lanes, out, pauses)
+
+
+def _record(census: Census, lanes: list[LaneView], pauses: dict[str, PauseView]) -> dict[str, Any]:
     return {
         **dataclasses.asdict(census),
-        "risks": [dataclasses.asdict(risk) for risk in risks(census)],
+        "paused_by": [dataclasses.asdict(pause) for pause in pauses.values()],
+        "risks": [dataclasses.asdict(risk) for risk in risks(census, pauses)],
         "oldest_lanes": [dataclasses.asdict(lane) for lane in lanes],
     }
