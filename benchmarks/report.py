@@ -6,7 +6,7 @@ import json
 import os
 import platform
 from collections.abc import Sequence
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from rich.console import Console
@@ -45,13 +45,21 @@ def machine(samples: Samples, told: Sequence[Verdict]) -> dict[str, object]:
         "python": platform.python_version(),
         "cores": os.cpu_count(),
         "load": os.getloadavg(),
-        "versions": {name: version(name) for name in parts},
+        "versions": {name: _version(name) for name in parts},
         "samples": [{**key._asdict(), "values": values} for key, values in samples.values.items()],
         "goals": [
             {"goal": one.goal.text, "aim": one.goal.aim, "seen": one.seen.median, "met": one.met}
             for one in told
         ],
     }
+
+
+def _version(name: str) -> str | None:
+    """None for a contender that is not there: nothing that was measured shall be lost for that."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def write(path: Path, told: dict[str, object]) -> None:
