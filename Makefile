@@ -35,7 +35,7 @@ dev:  ## Make the environment that tests and linters need
 
 test: lint docs-check  ## Everything a contributor must pass
 	$(BIN)/coverage erase
-	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage run -m pytest -n 2 --dist worksteal  # they wait more than they work
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
 
