@@ -17,13 +17,13 @@ whose pods carry its name with a hash as a label. */}}
 {{- end -}}
 {{- end -}}
 
-{{/* Labels of any object. Argument: dict "root" $ "component" "worker" (component may be missing). */}}
+{{/* Labels of any object. Argument: dict "root" $ "component" "worker" "labels" dict (root alone will do). */}}
 {{- define "signal-dispatch.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{ include "signal-dispatch.selectorLabels" . }}
-{{- with .root.Values.commonLabels }}
+{{- with merge dict (.labels | default dict) (.root.Values.commonLabels | default dict) }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}

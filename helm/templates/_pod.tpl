@@ -25,6 +25,15 @@ tolerations: {{ toYaml . | nindent 2 }}
 {{- end }}
 {{- end -}}
 
+{{/* Changes with what pods get as variables. Who may see pods could try passwords against a plain hash, so theirs is slow.
+Argument: list $ secrets of the values. */}}
+{{- define "signal-dispatch.checksum" -}}
+{{- $root := first . -}}
+{{- $secrets := rest . | join "" -}}
+{{- if $secrets }}{{ $secrets = derivePassword 1 "maximum" $secrets $root.Release.Name "checksum" }}{{ end -}}
+{{- print (include (print $root.Template.BasePath "/configmap.yaml") $root) $secrets | sha256sum -}}
+{{- end -}}
+
 {{/* Where replicas run. Same argument. */}}
 {{- define "signal-dispatch.placement" -}}
 topologySpreadConstraints:

@@ -152,6 +152,10 @@
 {{- fail "worker.replicas: 0 stops no worker while worker.autoscaling.kind decides on the number; set that to none too" -}}
 {{- end -}}
 {{- $gateways := .Values.gateway.autoscaling -}}
+{{- $resources := .Values.gateway.resources -}}
+{{- if and .Values.gateway.enabled $gateways.enabled (not (or ($resources.requests | default dict).cpu ($resources.limits | default dict).cpu)) -}}
+{{- fail "gateway.resources.requests.cpu: must be set for gateway.autoscaling, which aims at a share of it and would do nothing" -}}
+{{- end -}}
 {{- if and .Values.gateway.enabled $gateways.enabled (eq (int .Values.gateway.replicas) 0) -}}
 {{- fail "gateway.replicas: 0 stops no gateway while gateway.autoscaling.enabled decides on the number; set that to false too" -}}
 {{- end -}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -155,6 +156,53 @@ def test_the_test_sees_the_files_that_workers_see() -> None:
     assert extra["extraVolumes"][0] in release.pod("test")["volumes"]
 
 
+class _Once(yaml.SafeLoader):
+    """Refuses a key that is said twice, as kustomize and what builds on it do."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key) for key, _ in node.value]  # type: ignore[no-untyped-call]
+        assert len(keys) == len(set(keys)), keys
+        return super().construct_mapping(node, deep)
+
+
+def test_no_label_is_said_twice() -> None:
+    ours = {"team": "trading"}
+    monitoring = {name: {"enabled": True, "labels": ours} for name in ("podMonitor", "rules", "dashboards")}
+    values = merged(EVERYTHING, {"commonLabels": {"team": "all"}, "monitoring": monitoring})
+    with Chart.load(CHART) as loaded:
+        files = loaded.render(values, name="desk", namespace="trading")
+    objects = [
+        one
+        for path, text in files.items()
+        if path.endswith(".yaml")
+        for one in yaml.load_all(text, _Once)
+        if one
+    ]
+    for kind in ("PodMonitor", "PrometheusRule"):
+        assert {one["metadata"]["labels"]["team"] for one in objects if one["kind"] == kind} == {"trading"}
+
+
+@pytest.mark.parametrize("component", ["worker", "gateway", "toolbox"])
+def test_no_password_can_be_tried_against_an_annotation(component: str) -> None:
+    url, path = "redis://:hunter2@redis", "x" * 16
+    values = {"redis": {"url": url}, "gateway": {"enabled": True, "pathSecret": {"value": path}}}
+    values["toolbox"] = {"enabled": True}
+    with Chart.load(CHART) as loaded:
+        files = loaded.render(values, name="desk", namespace="trading")
+    (settings,) = [text for name, text in files.items() if name.endswith("templates/configmap.yaml")]
+    guesses = {sha256((settings + more).encode()).hexdigest() for more in (url, url + path)}
+    template = Release(values).get("Deployment", component)["spec"]["template"]
+    assert template["metadata"]["annotations"]["checksum/settings"] not in guesses
+
+
+def test_a_new_address_replaces_the_toolbox() -> None:
+    before, after = (
+        Release(put("redis.url", url) | put("toolbox.enabled", True)).get("Deployment", "toolbox")
+        for url in ("redis://one", "redis://two")
+    )
+    assert before["spec"]["template"] != after["spec"]["template"]
+
+
 # Refusals
 
 
@@ -184,6 +232,11 @@ def test_taking_a_value_away_is_refused_or_harmless(path: str) -> None:
         (put("networkPolicy.endpoint.ports", [443, 0]), "/networkPolicy/endpoint/ports/1"),
         (put("worker.extraEnv", [{"name": "A", "value": 4}]), "/worker/extraEnv/0/value"),
         (put("gateway.extraEnv", [{"name": "A", "value": True}]), "/gateway/extraEnv/0/value"),
+        (put("monitoring.rules.labels", {"app.kubernetes.io/name": "x"}), "app.kubernetes.io/name"),
+        (
+            merged(FEATURES["gateway"], put("gateway.resources.requests.cpu", None)),
+            "gateway.resources.requests.cpu: must be set",
+        ),
         (put("gateway.ingress.paths", []), "/gateway/ingress/paths"),
         (put("gateway.httpRoute.paths", [1]), "/gateway/httpRoute/paths/0"),
         (put("settings.endpointUrl", "https://api example/x"), "settings.endpointUrl: must begin with"),
