@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import re
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from helm_python import Chart, HelmError
 
+from demo.stack import Server
 from docs import chart
 from tests.helm import strict
 from tests.helm.release import BUNDLED, CHART, FEATURES, REDIS, Release, merged, refusal
+from worker.lanes.redis import connect
 
 EVERYTHING = merged(
     FEATURES["gateway"],
@@ -113,6 +116,21 @@ def test_users_may_touch_the_keys_of_the_prefix(prefix: str) -> None:
     release = Release(merged(BUNDLED, put("settings.prefix", prefix)))
     assert f"~{prefix}* " in release.get("ConfigMap", "valkey")["data"]["users.acl"]
     assert release.environment("worker")["SIGNALS_PREFIX"] == prefix
+
+
+@pytest.mark.parametrize("prefix", ["desk[1]:", "a*:", "a?:", "a\\\\b:"])
+def test_rights_are_for_the_prefix_as_it_is_written(prefix: str, tmp_path: Path) -> None:
+    rendered = Release(merged(BUNDLED, put("settings.prefix", prefix))).get("ConfigMap", "valkey")
+    (rights,) = re.findall("user signals-producer .* (~[^ ]+) ", rendered["data"]["users.acl"])
+    with Server(tmp_path / "server") as server, connect(server.url) as client:
+        client.execute_command("ACL", "SETUSER", "one", "on", rights, "+get")
+
+        def may(key: str) -> bool:
+            return bool(client.execute_command("ACL", "DRYRUN", "one", "GET", key) in (b"OK", "OK"))
+
+        assert may(f"{prefix}lanes")
+        assert not may("anything:lanes")
+        assert not may(prefix.translate({ord(one): "x" for one in "[]*?\\"}) + "lanes")
 
 
 UNSEEN = {
@@ -237,6 +255,9 @@ def test_taking_a_value_away_is_refused_or_harmless(path: str) -> None:
             merged(FEATURES["gateway"], put("gateway.resources.requests.cpu", None)),
             "gateway.resources.requests.cpu: must be set",
         ),
+        (put("monitoring.podMonitor.interval", "15"), "/monitoring/podMonitor/interval"),
+        (put("monitoring.serviceMonitor.interval", ""), "/monitoring/serviceMonitor/interval"),
+        (put("valkey.persistence.size", "8 GB"), "/valkey/persistence/size"),
         (put("gateway.ingress.paths", []), "/gateway/ingress/paths"),
         (put("gateway.httpRoute.paths", [1]), "/gateway/httpRoute/paths/0"),
         (put("settings.endpointUrl", "https://api example/x"), "settings.endpointUrl: must begin with"),
