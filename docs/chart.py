@@ -116,8 +116,9 @@ def schema(values: list[Value]) -> dict[str, Any]:
         for name in value.path[:-1]:
             holder = holder["properties"][name]
         holder["properties"].setdefault(value.path[-1], _schema_of(value))
-        if value.is_section or "$settings" in value.narrowed:
-            holder.setdefault("required", []).append(value.path[-1])  # `worker: null` would take it away
+        # `worker: null` would take it away, and `--reuse-values` leaves out what is new.
+        if value.default or "$settings" in value.narrowed:
+            holder.setdefault("required", []).append(value.path[-1])
     return root
 
 

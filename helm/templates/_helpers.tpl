@@ -2,34 +2,35 @@
 {{- .Values.nameOverride | default .Chart.Name | trunc 52 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* At most 52 characters, so that the longest suffix fits into a label. */}}
+{{/* At most 45 characters: "-gateway-metrics" must fit into a Service's 63, and "-valkey" into the 52 of a StatefulSet,
+whose pods carry its name with a hash as a label. */}}
 {{- define "signal-dispatch.fullname" -}}
 {{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
+{{- .Values.fullnameOverride | trunc 45 | trimSuffix "-" -}}
 {{- else -}}
 {{- $name := include "signal-dispatch.name" . -}}
 {{- if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
+{{- .Release.Name | trunc 45 | trimSuffix "-" -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 45 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{/* Labels of any object. Argument: dict "root" $ "component" "worker" (component may be missing). */}}
+{{/* Labels of any object. Argument: dict "root" $ "component" "worker" "labels" dict (root alone will do). */}}
 {{- define "signal-dispatch.labels" -}}
 helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" }}
 app.kubernetes.io/managed-by: {{ .root.Release.Service }}
 app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
 {{ include "signal-dispatch.selectorLabels" . }}
-{{- with .root.Values.commonLabels }}
+{{- with merge dict (.labels | default dict) (.root.Values.commonLabels | default dict) }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
 
 {{- define "signal-dispatch.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "signal-dispatch.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "signal-dispatch.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 {{- with .component }}
 app.kubernetes.io/component: {{ . }}
 {{- end }}
@@ -38,7 +39,7 @@ app.kubernetes.io/component: {{ . }}
 {{/* Labels of a pod: not the chart's version, or each new one would restart Valkey. */}}
 {{- define "signal-dispatch.podLabels" -}}
 {{ include "signal-dispatch.selectorLabels" . }}
-{{- with merge dict (.values.podLabels | default dict) .root.Values.commonLabels }}
+{{- with merge dict (.values.podLabels | default dict) (.root.Values.commonLabels | default dict) }}
 {{ toYaml . }}
 {{- end }}
 {{- end -}}
@@ -46,7 +47,7 @@ app.kubernetes.io/component: {{ . }}
 {{/* Name, namespace and labels of an object. Argument: dict "root" $ "component" "worker" "suffix" "-worker". */}}
 {{- define "signal-dispatch.metadata" -}}
 name: {{ include "signal-dispatch.fullname" .root }}{{ .suffix | default "" }}
-namespace: {{ .root.Release.Namespace }}
+namespace: {{ .root.Release.Namespace | quote }}
 labels:
   {{- include "signal-dispatch.labels" . | nindent 2 }}
 {{- end -}}
@@ -71,15 +72,16 @@ image: {{ include "signal-dispatch.imageName" (merge (dict "tag" $tag) .Values.i
 imagePullPolicy: {{ .Values.image.pullPolicy }}
 {{- end -}}
 
-{{/* A setting in force, as JSON. Argument: list $ "deadline". */}}
+{{/* A setting in force. Argument: list $ "deadline". */}}
 {{- define "signal-dispatch.setting" -}}
 {{- $root := index . 0 -}}{{- $name := index . 1 -}}
-{{- $default := get ($root.Files.Get "files/settings.json" | fromJson) $name -}}
-{{- if hasKey $root.Values.settings $name -}}
-{{- get $root.Values.settings $name | toJson -}}
-{{- else -}}
-{{- $default | toJson -}}
+{{- $holder := hasKey $root.Values.settings $name | ternary $root.Values.settings ($root.Files.Get "files/settings.json" | fromJson) -}}
+{{- include "signal-dispatch.text" (get $holder $name) -}}
 {{- end -}}
+
+{{/* Text as it is, for JSON would escape its `&`; anything else as JSON, for 1000000 would become 1e+06. */}}
+{{- define "signal-dispatch.text" -}}
+{{- kindIs "string" . | ternary . (. | toJson) -}}
 {{- end -}}
 
 {{/* The same rounded up to whole seconds. */}}
@@ -114,6 +116,6 @@ http://{{ include "signal-dispatch.fullname" . }}-paper:8787/trading-signal/webh
 {{- if .Values.paper.enabled -}}
 {{- include "signal-dispatch.paperURL" . -}}
 {{- else -}}
-{{- include "signal-dispatch.setting" (list . "endpointUrl") | trimAll "\"" -}}
+{{- include "signal-dispatch.setting" (list . "endpointUrl") -}}
 {{- end -}}
 {{- end -}}

@@ -1,6 +1,6 @@
 {{/* Lines of every pod's spec. Argument: dict "root" $ "values" .Values.worker "component" "worker". */}}
 {{- define "signal-dispatch.pod" -}}
-serviceAccountName: {{ include "signal-dispatch.serviceAccountName" .root }}
+serviceAccountName: {{ include "signal-dispatch.serviceAccountName" .root | quote }}
 automountServiceAccountToken: false
 {{/* Kubernetes would make variables of Services, such as SIGNALS_GATEWAY_PORT, and ours refuse unknown ones. */ -}}
 enableServiceLinks: false
@@ -23,6 +23,15 @@ nodeSelector: {{ toYaml . | nindent 2 }}
 {{- with .values.tolerations }}
 tolerations: {{ toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/* Changes with what pods get as variables. Who may see pods could try passwords against a plain hash, so theirs is slow.
+Argument: list $ secrets of the values. */}}
+{{- define "signal-dispatch.checksum" -}}
+{{- $root := first . -}}
+{{- $secrets := rest . | join "" -}}
+{{- if $secrets }}{{ $secrets = derivePassword 1 "maximum" $secrets $root.Release.Name "checksum" }}{{ end -}}
+{{- print (include (print $root.Template.BasePath "/configmap.yaml") $root) $secrets | sha256sum -}}
 {{- end -}}
 
 {{/* Where replicas run. Same argument. */}}
@@ -77,7 +86,7 @@ securityContext:
 - name: REDIS_PASSWORD
   valueFrom:
     secretKeyRef:
-      name: {{ .root.Values.valkey.auth.existingSecret | default (printf "%s-valkey" $name) }}
+      name: {{ .root.Values.valkey.auth.existingSecret | default (printf "%s-valkey" $name) | quote }}
       key: {{ .role }}-password
 - name: SIGNALS_REDIS_URL
   value: redis://signals-{{ .role }}:$(REDIS_PASSWORD)@{{ $name }}-valkey:6379/0
@@ -85,8 +94,8 @@ securityContext:
 - name: SIGNALS_REDIS_URL
   valueFrom:
     secretKeyRef:
-      name: {{ $redis.existingSecret | default (printf "%s-redis" $name) }}
-      key: {{ if $redis.existingSecret }}{{ eq .role "worker" | ternary $redis.workerKey $redis.gatewayKey }}{{ else }}url{{ end }}
+      name: {{ $redis.existingSecret | default (printf "%s-redis" $name) | quote }}
+      key: {{ $redis.existingSecret | empty | ternary "url" (eq .role "worker" | ternary $redis.workerKey $redis.gatewayKey) | quote }}
 {{- end }}
 {{- end -}}
 
@@ -147,10 +156,10 @@ Argument: dict "root" $ "role" "worker". */}}
 {{- if .name }}
 - name: {{ .name }}
   secret:
-    secretName: {{ .secret }}
+    secretName: {{ .secret | quote }}
     defaultMode: 0440
     {{- with .item }}
-    items: [{key: {{ . }}, path: ca.crt}]
+    items: [{key: {{ . | quote }}, path: ca.crt}]
     {{- end }}
 {{- end }}
 {{- end }}

@@ -17,10 +17,12 @@
 {{- end -}}
 {{- with .Values.redis.url -}}
 {{/* Not by urlParse: what it cannot read it quotes, password included. */ -}}
-{{- $host := regexReplaceAll "^[^/]*//(.*@)?" . "" | regexFind "^[^/?]*" -}}
-{{- $port := regexFind ":[0-9]+$" $host | trimPrefix ":" | default (hasPrefix "sentinel" . | ternary "26379" "6379") | int -}}
+{{- $usual := hasPrefix "sentinel" . | ternary "26379" "6379" -}}
+{{- range regexReplaceAll "^[^/]*//(.*@)?" . "" | regexFind "^[^/?]*" | splitList "," -}}
+{{- $port := regexFind ":[0-9]+$" . | trimPrefix ":" | default $usual | int -}}
 {{- if and $.Values.networkPolicy.enabled (not (include "signal-dispatch.holdsPort" (list $.Values.networkPolicy.redis.ports $port))) -}}
 {{- fail (printf "networkPolicy.redis.ports: must hold %d, the port of redis.url, or nothing reaches your Redis" $port) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- if not $given -}}
@@ -51,10 +53,10 @@
 {{- fail (printf "valkey.config.%s: is the chart's own; use redis.existingSecret with a server of yours" .) -}}
 {{- end -}}
 {{- end -}}
-{{- if and (eq (include "signal-dispatch.setting" (list . "durability")) "\"fsync\"") (has (get .Values.valkey.config "appendfsync" | toString) (list "no" "false")) -}}
+{{- if and (eq (include "signal-dispatch.setting" (list . "durability")) "fsync") (has (get .Values.valkey.config "appendfsync" | toString) (list "no" "false")) -}}
 {{- fail "settings.durability: fsync needs valkey.config.appendfsync always or everysec: nothing would be accepted" -}}
 {{- end -}}
-{{- if eq (include "signal-dispatch.setting" (list . "durability")) "\"replicas\"" -}}
+{{- if eq (include "signal-dispatch.setting" (list . "durability")) "replicas" -}}
 {{- fail "settings.durability: replicas is impossible with valkey.enabled, which has none: nothing would be accepted; use fsync" -}}
 {{- end -}}
 {{- end -}}
@@ -80,11 +82,12 @@
 {{- fail (printf "paper.enabled: workers would post to %s, not to the paper endpoint; remove settings.endpointUrl, or paper.enabled" .Values.settings.endpointUrl) -}}
 {{- end -}}
 {{- if not .Values.paper.enabled -}}
-{{- $url := urlParse (include "signal-dispatch.endpoint" .) -}}
-{{- if not (and (has $url.scheme (list "http" "https")) $url.host) -}}
+{{- $url := include "signal-dispatch.endpoint" . -}}
+{{- $host := regexReplaceAll "^[^/]*//([^/?#]*@)?" $url "" | regexFind "^[^/?#]*" -}}
+{{- if not (and (regexMatch "^(?i)https?://[!-~]+$" $url) $host) -}}
 {{- fail "settings.endpointUrl: must begin with https:// (or http://) and name a host" -}}
 {{- end -}}
-{{- $port := regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (eq $url.scheme "https" | ternary "443" "80") | int -}}
+{{- $port := regexFind ":[0-9]+$" $host | trimPrefix ":" | default (hasPrefix "https:" (lower $url) | ternary "443" "80") | int -}}
 {{- if and .Values.networkPolicy.enabled (not (include "signal-dispatch.holdsPort" (list .Values.networkPolicy.endpoint.ports $port))) -}}
 {{- fail (printf "networkPolicy.endpoint.ports: must hold %d, the port of settings.endpointUrl, or no order goes out" $port) -}}
 {{- end -}}
@@ -149,6 +152,13 @@
 {{- fail "worker.replicas: 0 stops no worker while worker.autoscaling.kind decides on the number; set that to none too" -}}
 {{- end -}}
 {{- $gateways := .Values.gateway.autoscaling -}}
+{{- $resources := .Values.gateway.resources -}}
+{{- if and .Values.gateway.enabled $gateways.enabled (not (or ($resources.requests | default dict).cpu ($resources.limits | default dict).cpu)) -}}
+{{- fail "gateway.resources.requests.cpu: must be set for gateway.autoscaling, which aims at a share of it and would do nothing" -}}
+{{- end -}}
+{{- if and .Values.gateway.enabled $gateways.enabled (eq (int .Values.gateway.replicas) 0) -}}
+{{- fail "gateway.replicas: 0 stops no gateway while gateway.autoscaling.enabled decides on the number; set that to false too" -}}
+{{- end -}}
 {{- if and $gateways.enabled (gt (int $gateways.minReplicas) (int $gateways.maxReplicas)) -}}
 {{- fail "gateway.autoscaling.minReplicas: must not exceed maxReplicas" -}}
 {{- end -}}

@@ -444,14 +444,23 @@ def given(command: str) -> dict[str, Any]:
 
 def commands() -> list[str]:
     pages = [path.read_text("utf-8").replace("\\\n", " ") for path in PAGES]
-    return [line for page in pages for line in re.findall(r"^helm (?:install|upgrade) .*", page, re.M)]
+    return [line for page in pages for line in re.findall(r"^ *(helm (?:install|upgrade) .*)", page, re.M)]
 
 
 @pytest.mark.parametrize("command", commands())
 def test_commands_of_the_docs_render(command: str) -> None:
     values = given(command)
-    file = REDIS if " -f " in command else {}
+    file = examples()[0] if " -f values.yaml" in command else REDIS if " -f " in command else {}
     Release(merged(file, values))
+
+
+@pytest.mark.parametrize("name", ["gateway", "gateway-api", "hpa", "keda"])
+def test_the_command_after_a_disaster_stops_whatever_runs(name: str) -> None:
+    (command,) = [one for one in commands() if "toolbox.enabled" in one]
+    release = Release(merged(FEATURES[name], given(command)))
+    running = {one["metadata"]["name"]: one["spec"]["replicas"] for one in release.all("Deployment")}
+    assert [one for one, replicas in running.items() if replicas] == ["desk-signal-dispatch-toolbox"]
+    assert not release.all("HorizontalPodAutoscaler") + release.all("ScaledObject")
 
 
 def examples() -> list[dict[str, Any]]:
