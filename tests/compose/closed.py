@@ -16,7 +16,7 @@ def prove(stack: Stack) -> None:
         _see_restricted(stack, container)
     see(
         containers,
-        f"{len(containers)} containers: not as root, no capabilities nor a way to any, read-only, memory bounded",
+        f"{len(containers)} containers: no root, no capabilities nor a way to any, read-only, memory bounded",
     )
     _prove_secrets(stack, containers)
     _prove_ports(stack, containers)
@@ -71,7 +71,7 @@ def _prove_ports(stack: Stack, containers: list[Json]) -> None:
     see(found == wanted, f"published on 127.0.0.1 and nowhere else: {', '.join(map(str, PORTS.values()))}")
     (network,) = json.loads(stack.docker("network", "inspect", f"{stack.name}_watch"))
     outside = network["IPAM"]["Config"][0]["Gateway"]
-    answers = [port for port in PORTS.values() if answers(outside, port)]
-    see(not answers, "at another address of this machine nobody answers")
+    reached = [port for port in PORTS.values() if answers(outside, port)]
+    see(not reached, "at another address of this machine nobody answers")
     (network,) = json.loads(stack.docker("network", "inspect", f"{stack.name}_queue"))
     see(network["Internal"], "Valkey's network leads nowhere")

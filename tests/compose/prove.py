@@ -20,8 +20,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.compose import closed, watching, working
-from tests.compose.stack import KINDS, OURS, PORTS, Stack, answers
+from tests.compose import closed, live, watching, working
+from tests.compose.stack import DEMO, EVERY_PROFILE, KINDS, PORTS, Stack, answers
 from tests.proof import NotSo, Program, build, chosen_engine, eventually, prove, say, see
 
 PLACE = Path(__file__).resolve().parent
@@ -44,7 +44,6 @@ def main() -> None:
             stack = Stack(docker, compose, image, stand_in)
             with stack.prepared():
                 prove_all(stack)
-            see(not left(stack), "`down --volumes` leaves no container, no network, no volume")
 
     prove("docker-compose.yml", proof)
     if os.environ.get("STAND_IN"):
@@ -78,7 +77,7 @@ def stood_in(docker: Program, base: str) -> Iterator[str]:
 def prove_all(stack: Stack) -> None:
     stack.up()
     services = stack.compose("ps", "--services").split()
-    see(set(services) == {*OURS, *OTHERS}, f"up and healthy: {', '.join(sorted(services))}")
+    see(set(services) == {*DEMO, *OTHERS}, f"up and healthy: {', '.join(sorted(services))}")
     closed.prove(stack)
     working.prove_traffic(stack)
     watching.prove(stack)
@@ -86,6 +85,10 @@ def prove_all(stack: Stack) -> None:
     working.prove_books(stack)
     working.prove_restart(stack)
     prove_memory(stack)
+    stack.compose("down")
+    live.prove(stack)
+    stack.compose(*EVERY_PROFILE, "down", "--volumes")
+    see(not left(stack), "`--profile '*' down --volumes` leaves no container, no network, no volume")
 
 
 def prove_memory(stack: Stack) -> None:

@@ -18,9 +18,13 @@ import yaml
 
 from tests.proof import HOUSE, NotSo, Program
 
-OURS = ("paper", "worker", "gateway", "traffic")
+DEMO = ("paper", "worker", "gateway", "traffic")
+LIVE = ("worker-live", "gateway-live")
+"""Of our image, by profile."""
 PORTS = {"gateway": 8080, "paper": 8787, "prometheus": 9090, "alertmanager": 9093, "grafana": 3000}
 """Of this machine's loopback."""
+EVERY_PROFILE = ("--profile", "*")
+PAPER = "http://paper:8787/trading-signal/webhook"
 COME_UP = 180
 """Seconds until all are healthy, on a slow machine."""
 KINDS = {"containers": ("ps", "--all"), "networks": ("network", "ls"), "volumes": ("volume", "ls")}
@@ -30,7 +34,8 @@ Json = dict[str, Any]
 
 def changes(image: str, stand_in: str, secrets: Path) -> Json:
     """What is laid over docker-compose.yml; with a ``stand_in`` no image of a registry is left."""
-    services: Json = {name: {"image": image} for name in OURS}
+    services: Json = {name: {"image": image} for name in (*DEMO, *LIVE)}
+    services["worker-live"]["environment"] = {"SIGNALS_ENDPOINT_URL": PAPER}
     if stand_in:
         idle = {"entrypoint": ["sleep", "infinity"], "healthcheck": {"disable": True}}
         services |= {
@@ -74,13 +79,13 @@ class Stack:
             except NotSo as error:
                 raise NotSo(f"{error}\nwhat the containers said: {self._keep_logs()}") from None
             finally:
-                self.compose("down", "--volumes", "--timeout", "10")
+                self.compose(*EVERY_PROFILE, "down", "--volumes", "--timeout", "10")
         finally:
             shutil.rmtree(self._folder)
 
     def _keep_logs(self) -> Path:
         log = self._folder.with_name("compose-proof.log")
-        log.write_text(self.compose("logs", "--timestamps"))
+        log.write_text(self.compose(*EVERY_PROFILE, "logs", "--timestamps"))
         return log
 
     def up(self, *words: str) -> None:
@@ -102,9 +107,9 @@ class Stack:
         mine = f"label=com.docker.compose.project={self.name}"
         return self.docker(*KINDS[kind], "--quiet", "--filter", mine).split()
 
-    def ledger(self) -> Json:
+    def ledger(self, worker: str = "worker") -> Json:
         """``signal-worker status``."""
-        return dict(json.loads(self.inside("worker", "signal-worker", "status", "--json")))
+        return dict(json.loads(self.inside(worker, "signal-worker", "status", "--json")))
 
 
 def service_of(container: Json) -> str:
