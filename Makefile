@@ -13,7 +13,7 @@ CHAOS_SEED ?=
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run chaos test test-unit test-mutation lint format docs docs-check lock dev clean \
-	chart-audit pictures image-proof compose-secrets bench bench-quick bench-gateway bench-load
+	chart-audit pictures image-proof compose-proof compose-secrets bench bench-quick bench-gateway bench-load
 
 help:  ## Show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -65,6 +65,9 @@ docs-check: dev  ## Fail if any of it is stale
 
 image-proof: dev  ## Build the image with Docker or Podman and see it work; ENGINE=podman BASE=… PIP_CONF=…
 	@$(BIN)/python -m tests.image.prove
+
+compose-proof: dev  ## Bring up the stack of docker-compose.yml with Docker and see it work; STAND_IN=… without a registry
+	@$(BIN)/python -m tests.compose.prove
 
 chart-audit: dev  ## Look for unsafe manifests with checkov, in an environment of its own
 	$(BIN)/python -m tests.helm.write .run/chart

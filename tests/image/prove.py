@@ -1,12 +1,8 @@
 """Builds the image and sees it work, as restricted as on Kubernetes: ``make image-proof``.
 
 Needs a container engine with the command line of Docker (Podman has it); only the build needs a network.
-By environment:
+By environment, beside what ``tests/proof.py`` lists:
 
-    ENGINE        the engine's command; default: docker
-    BASE          the base image, if not the Dockerfile's: one with Python 3.11 or newer and its venv
-    PIP_CONF      a pip.conf for the build: packages from a mirror
-    IMAGE         an image to try that is built already
     TWICE         if set: build it once more, from nothing, and see that it holds the same files
     SERVER_IMAGE  an image with valkey-server; default: ours, with the server of the tests mounted into it
 
@@ -17,17 +13,14 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-HOUSE = Path(__file__).resolve().parents[2]
+from tests.proof import Program, build, chosen_engine, eventually, prove, say, see
+
 ACCOUNTS = 100
 TOKEN = "00000000-0000-4000-8000-000000000001"
 LATENCY, DEADLINE, LEASE, STOP, GRACE = 8, 15, 25, 30, 40
@@ -83,30 +76,12 @@ with r.urlopen(r.Request(sys.argv[1], data, {'Content-Type': 'application/json'}
 """
 
 
-class NotSo(Exception):
-    """What was to be seen was not."""
-
-
 class Engine:
     """Runs containers of one image in a network that leads nowhere."""
 
-    def __init__(self, command: Sequence[str], image: str) -> None:
-        self._command, self.image = list(command), image
+    def __init__(self, docker: Program, image: str) -> None:
+        self.call, self.image = docker, image
         self._name = f"signals-proof-{os.getpid()}"
-
-    def call(self, *words: str, stdin: str | None = None, within: float = 900) -> str:
-        done = subprocess.run(
-            [*self._command, *words],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=within,
-            env={**os.environ, "DOCKER_BUILDKIT": "1"},
-        )
-        if done.returncode != 0:
-            raise NotSo(f"`{shlex.join(words[:8])} …` ended with {done.returncode}: {done.stderr[-1500:]}")
-        return done.stdout
 
     @contextmanager
     def network(self) -> Iterator[None]:
@@ -138,45 +113,10 @@ class Engine:
         return [word for name, value in SETTINGS.items() for word in ("--env", f"SIGNALS_{name}={value}")]
 
 
-def say(text: str) -> None:
-    print(f"  {text}", flush=True)
-
-
-def see(holds: object, text: str) -> None:
-    if not holds:
-        raise NotSo(text)
-    say(text)
-
-
-def eventually(look: Callable[[], Any], within: float, what: str) -> Any:
-    end = time.monotonic() + within
-    while True:
-        try:
-            if found := look():
-                return found
-            problem = ""
-        except NotSo as error:
-            problem = f"; {error}"
-        if time.monotonic() > end:
-            raise NotSo(f"not within {within:g} s: {what}{problem}")
-        time.sleep(0.3)
-
-
-def build(engine: Engine, image: str, *options: str) -> None:
-    options = ("--tag", image, *options)
-    if base := os.environ.get("BASE"):
-        options += ("--build-arg", f"BASE={base}")
-    if conf := os.environ.get("PIP_CONF"):
-        options += ("--secret", f"id=pip.conf,src={conf}")
-    began = time.monotonic()
-    engine.call("build", *options, str(HOUSE))
-    say(f"built in {time.monotonic() - began:.0f} s")
-
-
 def prove_sameness(engine: Engine) -> None:
     """A second build holds what the first does."""
     again = f"{engine.image}-again"
-    build(engine, again, "--no-cache")
+    build(engine.call, again, "--no-cache")
     first, second = (
         engine.call("run", "--rm", image, "python3", "-c", FILES).splitlines()
         for image in (engine.image, again)
@@ -332,19 +272,18 @@ def totals(engine: Engine) -> dict[str, int]:
 
 def main() -> None:
     given = os.environ.get("IMAGE", "")
-    engine = Engine(shlex.split(os.environ.get("ENGINE", "docker")), given or "signal-dispatch:proof")
-    print(f"{engine.image} by {shlex.join(shlex.split(os.environ.get('ENGINE', 'docker')))}:")
-    try:
+    bench = Engine(chosen_engine(), given or "signal-dispatch:proof")
+
+    def proof() -> None:
         if not given:
-            build(engine, engine.image)
+            build(bench.call, bench.image)
             if os.environ.get("TWICE"):
-                prove_sameness(engine)
-        with engine.network():
-            prove_contents(engine)
-            prove_work(engine)
-    except (NotSo, FileNotFoundError, subprocess.TimeoutExpired) as error:
-        sys.exit(f"NOT SO: {error}")
-    print("All of this was seen.")
+                prove_sameness(bench)
+        with bench.network():
+            prove_contents(bench)
+            prove_work(bench)
+
+    prove(bench.image, proof)
 
 
 if __name__ == "__main__":

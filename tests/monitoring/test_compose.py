@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from monitoring.rules import RUNBOOKS
+from tests.compose.stack import PORTS, changes
 from tests.monitoring.promtool import HOUSE
 from tests.programs import program
 from worker.accounts.reading import read_accounts
@@ -144,8 +145,28 @@ def test_grafana_is_led_to_the_dashboards(services: dict[str, dict[str, Any]]) -
     assert (HOUSE / "helm" / "dashboards" / home.name).exists()
 
 
-def test_the_dockerfile_is_clean() -> None:
-    run(beside_python("hadolint"), str(HOUSE / "Dockerfile"))
+@pytest.mark.parametrize("name", ["Dockerfile", "tests/compose/Dockerfile"])
+def test_the_dockerfile_is_clean(name: str) -> None:
+    run(beside_python("hadolint"), str(HOUSE / name))
+
+
+def test_make_compose_proof_can_do_without_a_registry(tmp_path: Path) -> None:
+    """And with the user's own secrets and the real endpoint it has nothing to do."""
+    changed = tmp_path / "changes.yaml"
+    changed.write_text(yaml.safe_dump(changes("ours", "stand-in", tmp_path)))
+    told = run(
+        *(beside_python("docker-compose"), "--project-directory", str(HOUSE), "--profile", "*"),
+        *("--file", str(HOUSE / "docker-compose.yml"), "--file", str(changed), "config", "--format", "json"),
+    )
+    config = json.loads(told)
+    images = {name: service["image"] for name, service in config["services"].items()}
+    assert set(images.values()) == {"ours", "stand-in"}
+    assert {name for name, image in images.items() if image == "ours"} == SELF_CHOSEN
+    assert {Path(one["file"]).parent for one in config["secrets"].values()} == {tmp_path}
+    for name in ("worker", "worker-live"):
+        assert config["services"][name]["environment"]["SIGNALS_ENDPOINT_URL"].startswith("http://paper:")
+    published = {port["published"] for one in config["services"].values() for port in one.get("ports", [])}
+    assert published == {str(port) for port in PORTS.values()}
 
 
 def test_the_image_holds_what_the_traffic_needs(tmp_path: Path) -> None:
