@@ -72,6 +72,10 @@ class Admitted:
     state: str | None = None
 
 
+ACCEPTED = Admitted("accepted")
+"""What nearly every admission becomes."""
+
+
 @dataclass(frozen=True, slots=True)
 class Head:
     """The head of a leased lane, noted in Redis as being sent."""

@@ -11,9 +11,11 @@ import redis
 from worker.lanes.durability import MEMORY, Durability
 from worker.lanes.hearing import Hearing
 from worker.lanes.keys import FORMAT, LANES_PER_RING, RING_QUEUE
+from worker.lanes.packing import packed
 from worker.lanes.redis import Persistence
 from worker.lanes.scripts import Observe, Script
 from worker.records import (
+    ACCEPTED,
     Admission,
     AdmitAnswer,
     Admitted,
@@ -105,21 +107,22 @@ class Lanes:
 
         ``in_order``: where a lane is full, refuse exits too, which otherwise still find room.
         """
-        bodies = [item.body.encode("utf-8", "surrogateescape") for item in batch]
+        items, kinds, bodies = packed(batch)
         reply = self._call(
             self._admit,
             durability=self._durability,
             insist=True,
-            items=[_admission(item, len(body)) for item, body in zip(batch, bodies, strict=True)],
+            items=items,
+            kinds=kinds,
             most=self._timing.lane_limit,
             in_order=in_order,
             ring={"queue": RING_QUEUE, "lanes": LANES_PER_RING},
-            extra=(self._ring() or "", b"".join(bodies)),
+            extra=(self._ring() or "", bodies),
         )
-        results = tuple(
-            Admitted(item["status"], item.get("first"), item.get("state")) for item in reply["items"]
-        )
-        return AdmitAnswer(**_common(reply), results=results)
+        results = [ACCEPTED] * len(batch)
+        for item in reply["items"]:
+            results[item["place"] - 1] = Admitted(item["status"], item.get("first"), item.get("state"))
+        return AdmitAnswer(**_common(reply), results=tuple(results))
 
     def checkout(self, lanes: Iterable[str], token: str) -> CheckoutAnswer:
         """Lease lanes under ``token`` (new for each call) and get their heads, noted as being sent."""
@@ -315,30 +318,6 @@ class Lanes:
         return script(
             {**self._base, **durable, **arguments}, self._persistence, durability, insist=insist, extra=extra
         )
-
-
-def _admission(item: Admission, size: int) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "id": item.id,
-        "connector": item.connector,
-        "action": item.action,
-        "class": item.action_class,
-        "delay": item.delay_ms,
-        "window": item.window_ms,
-        "print": item.fingerprint,
-        "size": size,
-        "age": item.max_age_ms,
-        "order": item.order_id,
-        "key": item.idempotency_key,
-        "key_window": item.key_window_ms,
-        "text": item.text,
-        "hold": item.hold_ms,
-        "drops": item.drops,
-        "target": item.target,
-        "trace": item.trace,
-    }
-    # cjson reads null as a value that is true.
-    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _brakes(brakes: Brakes) -> dict[str, Any]:
