@@ -130,9 +130,7 @@ def receipt_for(prepared: Prepared, answer: Admitted) -> Receipt:
     """What the queue's answer means to the sender."""
     admission = prepared.admission
     # Held by ourselves: an earlier try of this very signal came through and has been finished since.
-    if answer.status == _ACCEPTED or (
-        answer.status == Status.DUPLICATE and answer.first_id == admission.id
-    ):
+    if answer.status == _ACCEPTED or (answer.status == Status.DUPLICATE and answer.first_id == admission.id):
         due_in = admission.delay_ms / 1000
         return Receipt(
             _ACCEPTED, admission.id, admission.connector, None, None, None, prepared.warnings, due_in

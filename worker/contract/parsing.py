@@ -144,9 +144,11 @@ def _validated(fields: dict[str, object]) -> Signal:
         }
     try:
         # What `model_validate` does, without looking for what it can be told besides.
-        return model.__pydantic_validator__.validate_python(fields)
+        signal: Signal = model.__pydantic_validator__.validate_python(fields)
     except ValidationError as error:
         problem = explain(error, fields)
+    else:
+        return signal
     # Raised here, not in the handler, so that no exception holding the token is chained to it.
     raise InvalidSignal(problem)
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import redis
 
 from worker.lanes.durability import MEMORY, Durability
+from worker.lanes.early import Begun
 from worker.lanes.hearing import Hearing
 from worker.lanes.keys import FORMAT, LANES_PER_RING, RING_QUEUE
 from worker.lanes.packing import packed
@@ -107,22 +108,23 @@ class Lanes:
 
         ``in_order``: where a lane is full, refuse exits too, which otherwise still find room.
         """
-        items, kinds, bodies = packed(batch)
         reply = self._call(
-            self._admit,
-            durability=self._durability,
-            insist=True,
-            items=items,
-            kinds=kinds,
-            most=self._timing.lane_limit,
-            in_order=in_order,
-            ring={"queue": RING_QUEUE, "lanes": LANES_PER_RING},
-            extra=(self._ring() or "", bodies),
+            self._admit, durability=self._durability, insist=True, **self._admission(batch, in_order=in_order)
         )
-        results = [ACCEPTED] * len(batch)
-        for item in reply["items"]:
-            results[item["place"] - 1] = Admitted(item["status"], item.get("first"), item.get("state"))
-        return AdmitAnswer(**_common(reply), results=tuple(results))
+        return _admitted(reply, len(batch))
+
+    def begin(self, batch: Sequence[Admission], *, in_order: bool = False) -> Begun[AdmitAnswer]:
+        """As ``admit``, for an answer that is wanted later: the batch is on its way meanwhile."""
+        arguments = self._admission(batch, in_order=in_order)
+        extra = arguments.pop("extra")
+        begun = self._admit.begin(
+            self._with_basis(arguments, self._durability),
+            self._persistence,
+            self._durability,
+            insist=True,
+            extra=extra,
+        )
+        return Begun(lambda: _admitted(begun.answer(), len(batch)), begun.drop)
 
     def checkout(self, lanes: Iterable[str], token: str) -> CheckoutAnswer:
         """Lease lanes under ``token`` (new for each call) and get their heads, noted as being sent."""
@@ -314,10 +316,31 @@ class Lanes:
         extra: tuple[str | bytes, ...] = (),
         **arguments: Any,
     ) -> dict[str, Any]:
-        durable = {"durable": True} if durability.command else {}
         return script(
-            {**self._base, **durable, **arguments}, self._persistence, durability, insist=insist, extra=extra
+            self._with_basis(arguments, durability), self._persistence, durability, insist=insist, extra=extra
         )
+
+    def _with_basis(self, arguments: dict[str, Any], durability: Durability) -> dict[str, Any]:
+        durable = {"durable": True} if durability.command else {}
+        return {**self._base, **durable, **arguments}
+
+    def _admission(self, batch: Sequence[Admission], *, in_order: bool) -> dict[str, Any]:
+        items, kinds, bodies = packed(batch)
+        return {
+            "items": items,
+            "kinds": kinds,
+            "most": self._timing.lane_limit,
+            "in_order": in_order,
+            "ring": {"queue": RING_QUEUE, "lanes": LANES_PER_RING},
+            "extra": (self._ring() or "", bodies),
+        }
+
+
+def _admitted(reply: dict[str, Any], signals: int) -> AdmitAnswer:
+    results = [ACCEPTED] * signals
+    for item in reply["items"]:
+        results[item["place"] - 1] = Admitted(item["status"], item.get("first"), item.get("state"))
+    return AdmitAnswer(**_common(reply), results=tuple(results))
 
 
 def _brakes(brakes: Brakes) -> dict[str, Any]:
