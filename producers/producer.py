@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from types import TracebackType
@@ -200,8 +200,8 @@ class SignalProducer:
         """As ``admit``, for drafts of several callers in one batch; ``Terms.in_order`` is not for these."""
         return self._ready(wishes, in_order=False)()
 
-    def ready(self, drafts: Sequence[Draft], terms: Terms) -> Callable[[], list[Receipt]]:
-        """The first half of ``admit``: check a batch now, and send it when the answer is called.
+    def ready(self, drafts: Sequence[Draft], terms: Terms) -> Sending:
+        """The first half of ``admit``: check a batch now, and send it when the answer is called, or begun.
 
         So the next batch can be checked while Redis takes this one.
         """
