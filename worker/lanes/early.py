@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
 import redis
+from redis.exceptions import ConnectionError  # noqa: A004 - redis-py's own name
 
 T = TypeVar("T")
 
@@ -38,6 +39,9 @@ class Early:
         """Wait for it. Raises RedisError."""
         try:
             return cast(bytes, self._connection.read_response())  # disconnects if it has not read all
+        except AttributeError as error:
+            # How redis-py says that another thread has closed the connection, as the end of a client does.
+            raise ConnectionError("the connection was closed before the answer came") from error
         finally:
             self._pool.release(self._connection)
 
