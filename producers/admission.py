@@ -6,7 +6,8 @@ import hmac
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
+from functools import lru_cache
+from typing import NamedTuple, TypeAlias
 
 from producers.receipts import Receipt, Status
 from worker.accounts import Account, Accounts
@@ -37,6 +38,8 @@ LONGEST_SECONDS = 604_800.0
 """The longest maximum age and dedup window: a week."""
 
 _REFERS = (Action.CANCEL, Action.CANCEL_ALL)
+_PARSED = (OrderSignal, PositionSyncSignal)
+_ACCEPTED = Status.ACCEPTED  # to get a member of an enumeration takes as long as to compare it
 
 
 def new_id() -> str:
@@ -95,8 +98,7 @@ class Terms:
     """The platform waits out ``delaySeconds``, so that here every signal is due at once."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(NamedTuple):
     """A valid signal, ready to be admitted."""
 
     admission: Admission
@@ -110,7 +112,7 @@ class Prepared:
             return self
         hold_ms = max(0, round((self.hold_until - now) * 1000))
         delay_ms = max(self.admission.delay_ms, hold_ms)
-        return replace(self, admission=replace(self.admission, delay_ms=delay_ms, hold_ms=hold_ms))
+        return self._replace(admission=self.admission._replace(delay_ms=delay_ms, hold_ms=hold_ms))
 
 
 def prepare(draft: Draft, terms: Terms) -> Prepared | InvalidSignal:
@@ -128,15 +130,10 @@ def receipt_for(prepared: Prepared, answer: Admitted) -> Receipt:
     """What the queue's answer means to the sender."""
     admission = prepared.admission
     # Held by ourselves: an earlier try of this very signal came through and has been finished since.
-    if answer.status == Status.ACCEPTED or (
-        answer.status == Status.DUPLICATE and answer.first_id == admission.id
-    ):
+    if answer.status == _ACCEPTED or (answer.status == Status.DUPLICATE and answer.first_id == admission.id):
+        due_in = admission.delay_ms / 1000
         return Receipt(
-            Status.ACCEPTED,
-            id=admission.id,
-            connector=admission.connector,
-            warnings=prepared.warnings,
-            due_in=admission.delay_ms / 1000,
+            _ACCEPTED, admission.id, admission.connector, None, None, None, prepared.warnings, due_in
         )
     error = None
     if answer.status == Status.FULL:
@@ -182,8 +179,8 @@ def checked_seconds(name: str, value: float | None) -> float | None:
 def _signal(source: object, rules: Rules) -> Signal:
     if isinstance(source, InvalidSignal):
         raise source
-    if isinstance(source, OrderSignal | PositionSyncSignal):
-        return source
+    if type(source) in _PARSED:
+        return source  # type: ignore[return-value]  # mypy does not follow this
     return parse(source, rules)  # type: ignore[arg-type]  # it refuses what is no signal by itself
 
 
@@ -226,23 +223,24 @@ def _admission(signal: Signal, token: str | None, draft: Draft, terms: Terms) ->
     action_class = classify(signal)
     age = max_age(action_class, terms.policy) if terms.max_age is None else terms.max_age
     order_id, target = _order_and_target(signal)
-    return Admission(
-        id=draft.id,
-        connector=signal.connector_name,
-        action=action_of(signal),
-        action_class=action_class.value,
-        delay_ms=0 if terms.platform_delays else effective_delay_ms(signal),
-        window_ms=_ms(terms.window),
-        fingerprint=fingerprint(signal),
-        body=body.decode(),
-        max_age_ms=None if age is None else _ms(age),
-        order_id=order_id,
-        idempotency_key=checked_key(draft.key),
-        key_window_ms=None if draft.key_window is None else _ms(draft.key_window),
-        text=draft.text,
-        drops=drops(signal, terms.policy),
-        target=target,
-        trace=terms.trace,
+    return Admission(  # by position, which takes a third of the time
+        draft.id,
+        signal.connector_name,
+        action_of(signal),
+        str.__str__(action_class),
+        0 if terms.platform_delays else effective_delay_ms(signal),
+        _ms(terms.window),
+        fingerprint(signal),
+        body.decode(),
+        None if age is None else _ms(age),
+        order_id,
+        checked_key(draft.key),
+        None if draft.key_window is None else _ms(draft.key_window),
+        None,  # hold_ms: `held` sets it
+        draft.text,
+        drops(signal, terms.policy),
+        target,
+        terms.trace,
     )
 
 
@@ -255,6 +253,7 @@ def _order_and_target(signal: Signal) -> tuple[str | None, str | None]:
     return signal.client_order_id, None
 
 
+@lru_cache(maxsize=64)
 def _ms(seconds: float) -> int:
     # At least 1: Redis refuses an expiry of 0.
     return max(1, round(seconds * 1000))

@@ -30,7 +30,7 @@ from typing import Protocol, Self, TypeAlias
 from producers.admission import Draft, Source, Terms
 from producers.errors import Busy, NotSent, interrupted
 from producers.inputs import Keys, Many, S, drafts_of
-from producers.producer import BATCH, SignalProducer
+from producers.producer import BATCH, CALL, SignalProducer
 from producers.receipts import Receipt
 from worker.clock import steady
 from worker.errors import QueueUnavailable, QueueUnreached, QueueUnusable, SignalsError
@@ -249,7 +249,7 @@ class _Hall:
             self._admit(works)
 
     def _next(self) -> list[_Work]:
-        """Whole works of at most ``BATCH`` drafts together; none once all is over."""
+        """Whole works of at most ``CALL`` drafts together, or a larger one alone; none once all is over."""
         while True:
             with self._changed:
                 while not self._works and not self._closing:
@@ -266,13 +266,13 @@ class _Hall:
     def _take(self) -> list[_Work]:
         taken: list[_Work] = []
         with self._changed:
-            room = BATCH
-            while self._works and len(self._works[0].wishes) <= room:
+            room = CALL
+            while self._works and (not taken or len(self._works[0].wishes) <= room):
                 work = self._works.popleft()
                 work.begun = True
                 room -= len(work.wishes)
                 taken.append(work)
-            self.waiting -= BATCH - room
+            self.waiting -= CALL - room
         return taken
 
     def _admit(self, works: list[_Work]) -> None:

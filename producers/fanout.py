@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 from worker.accounts import Accounts
 from worker.contract.hiding import label, shown
@@ -14,9 +15,9 @@ GROUP = "group"
 """Stands in place of `connectorName` and names a group of the accounts file."""
 
 
-def is_for_group(source: object) -> bool:
+def is_for_group(source: object) -> TypeGuard[Mapping[str, object]]:
     """Whether a signal is addressed to a group."""
-    return isinstance(source, Mapping) and source.get(GROUP) is not None
+    return isinstance(source, dict | Mapping) and source.get(GROUP) is not None
 
 
 def expand(source: Mapping[str, object], accounts: Accounts | None) -> Sequence[Mapping[str, object]]:

@@ -37,7 +37,7 @@ def drafts_of(given: object, keys: Keys, accounts: Accounts | None) -> Draft | I
         if is_for_group(content):
             content = InvalidSignal("a `group` gives a receipt for each member: put the signal into a list")
         return Draft(content, checked_key(keys))
-    return (draft for source, key in _keyed(content, keys) for draft in _members(source, key, accounts))
+    return _drafts(_keyed(content, keys), accounts)
 
 
 def _keyed(sources: Iterable[object], keys: Keys) -> Iterable[tuple[object, str | None]]:
@@ -53,14 +53,20 @@ def _keyed(sources: Iterable[object], keys: Keys) -> Iterable[tuple[object, str 
     return zip(sources, keys, strict=True)
 
 
-def _members(source: object, key: str | None, accounts: Accounts | None) -> list[Draft]:
+def _drafts(keyed: Iterable[tuple[object, str | None]], accounts: Accounts | None) -> Iterator[Draft]:
+    for source, key in keyed:
+        if is_for_group(source):
+            yield from _members(source, key, accounts)
+        else:
+            yield Draft(source, key)
+
+
+def _members(source: Mapping[str, object], key: str | None, accounts: Accounts | None) -> list[Draft]:
     """The key is the same for all members, as the clientOrderId is: both are scoped by connector."""
-    if isinstance(source, Mapping) and is_for_group(source):
-        try:
-            return [Draft(member, key) for member in expand(source, accounts)]
-        except InvalidSignal as error:
-            return [Draft(error.with_traceback(None), key)]
-    return [Draft(source, key)]
+    try:
+        return [Draft(member, key) for member in expand(source, accounts)]
+    except InvalidSignal as error:
+        return [Draft(error.with_traceback(None), key)]
 
 
 def _read(text: Text) -> object:

@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Protocol, Self, overload
+from typing import TYPE_CHECKING, Self, overload
 
 from producers import memory
-from producers.admission import (
-    Draft,
-    Prepared,
-    Source,
-    Terms,
-    checked_seconds,
-    prepare,
-    receipt_for,
-    refusal,
-)
+from producers.admission import Draft, Source, Terms, checked_seconds, prepare
 from producers.errors import interrupted
 from producers.inputs import Keys, Many, S, Text, drafts_of
 from producers.receipts import Receipt
-from worker import crash
+from producers.sending import Queue, Sending
 from worker.accounts import LiveAccounts, follow_accounts
-from worker.clock import steady
 from worker.contract import Signal
 from worker.errors import QueueUnavailable, QueueUnusable
-from worker.lanes import Admission, AdmitAnswer, Lanes
+from worker.lanes import Lanes
 from worker.lanes.redis import connect
 from worker.ports import WrittenBell
 from worker.settings import Settings, load_settings
@@ -44,12 +34,6 @@ CALL = 200
 """Signals per call to Redis: few enough not to hold it up, enough to make the round trip cheap."""
 BATCH = 500
 """Signals that may be sent together, all or none."""
-
-
-class Queue(Protocol):
-    """The part of ``worker.lanes.Lanes`` that sending needs."""
-
-    def admit(self, batch: Sequence[Admission], *, in_order: bool) -> AdmitAnswer: ...
 
 
 class SignalProducer:
@@ -175,8 +159,9 @@ class SignalProducer:
         terms = self.terms(max_age=max_age, dedup_window=dedup_window)
         drafts = drafts_of(signal, idempotency_key, terms.accounts and terms.accounts())
         if isinstance(drafts, Draft):
-            return self._all([[drafts]], terms)[0]
-        return self._all(iter(lambda: list(islice(drafts, CALL)), []), terms)
+            return self._all([[drafts]], terms, at_hand=False)[0]
+        batches = iter(lambda: list(islice(drafts, CALL)), [])
+        return self._all(batches, terms, at_hand=not isinstance(signal, Iterator))
 
     def terms(
         self, *, max_age: float | None = None, dedup_window: float | None = None, in_order: bool = False
@@ -215,8 +200,8 @@ class SignalProducer:
         """As ``admit``, for drafts of several callers in one batch; ``Terms.in_order`` is not for these."""
         return self._ready(wishes, in_order=False)()
 
-    def ready(self, drafts: Sequence[Draft], terms: Terms) -> Callable[[], list[Receipt]]:
-        """The first half of ``admit``: check a batch now, and send it when the answer is called.
+    def ready(self, drafts: Sequence[Draft], terms: Terms) -> Sending:
+        """The first half of ``admit``: check a batch now, and send it when the answer is called, or begun.
 
         So the next batch can be checked while Redis takes this one.
         """
@@ -238,37 +223,40 @@ class SignalProducer:
     ) -> None:
         self.close()
 
-    def _all(self, batches: Iterable[list[Draft]], terms: Terms) -> list[Receipt]:
+    def _all(self, batches: Iterable[list[Draft]], terms: Terms, *, at_hand: bool) -> list[Receipt]:
+        """``at_hand``: the next batch need not be waited for, and is checked while Redis takes this one."""
         receipts: list[Receipt] = []
-        for batch in batches:
+        under_way: list[Sending] = []  # one at most, so that they are taken in their order
+
+        def end() -> None:
+            while under_way:
+                receipts.extend(under_way.pop().end())
+
+        try:
             try:
-                receipts += self.admit(batch, terms)
-            except (QueueUnavailable, QueueUnusable) as error:
-                raise interrupted(error, receipts) from error
+                for batch in batches:
+                    sending = self._ready([(draft, terms) for draft in batch], in_order=terms.in_order)
+                    end()
+                    sending.begin()
+                    under_way.append(sending)
+                    if not at_hand:
+                        end()
+            except Exception:
+                end()  # what a caller hears of a bad batch must not hide what became of the one before it
+                raise
+            end()
+        except (QueueUnavailable, QueueUnusable) as error:
+            raise interrupted(error, receipts) from error
+        finally:
+            for left in under_way:
+                left.drop()
         return receipts
 
-    def _ready(self, wishes: Sequence[tuple[Draft, Terms]], *, in_order: bool) -> Callable[[], list[Receipt]]:
+    def _ready(self, wishes: Sequence[tuple[Draft, Terms]], *, in_order: bool) -> Sending:
         if self._closed:
             raise RuntimeError("this SignalProducer is closed: make a new one")
         prepared = [prepare(draft, terms) for draft, terms in wishes]
-
-        def send() -> list[Receipt]:
-            valid = [item for item in prepared if isinstance(item, Prepared)]
-            receipts = iter(self._admit(valid, in_order=in_order)) if valid else iter(())
-            return [next(receipts) if isinstance(item, Prepared) else refusal(item) for item in prepared]
-
-        return send
-
-    def _admit(self, valid: Sequence[Prepared], *, in_order: bool) -> list[Receipt]:
-        now = steady()
-        valid = [item.held(now) for item in valid]
-        answer = self._queue.admit([item.admission for item in valid], in_order=in_order)
-        crash.here("admitted")
-        if answer.rings:
-            self._bell.ring(answer.rings)
-        if answer.slots_ms:
-            self._bell.wake(answer.slots_ms, answer.now_ms)
-        return [receipt_for(item, result) for item, result in zip(valid, answer.results, strict=True)]
+        return Sending(prepared, self._queue, self._bell, in_order=in_order)
 
 
 def _no_trace() -> None:

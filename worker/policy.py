@@ -75,7 +75,7 @@ _DROPPED_BY_CLOSE = {Action.CLOSE_LONG: Action.OPEN_LONG, Action.CLOSE_SHORT: Ac
 
 def action_of(signal: Signal) -> str:
     """The name a signal goes by in records and metrics."""
-    return signal.action.value if isinstance(signal, OrderSignal) else POSITION_SYNC
+    return str.__str__(signal.action) if isinstance(signal, OrderSignal) else POSITION_SYNC
 
 
 def classify(signal: Signal) -> ActionClass:
@@ -127,7 +127,7 @@ def drops(signal: Signal, policy: Policy) -> str | None:
         return "all"
     dropped = _DROPPED_BY_CLOSE.get(signal.action)
     if dropped and policy.close_drops_open and _is_whole(signal):
-        return dropped.value
+        return str.__str__(dropped)
     return None
 
 

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Protocol
 
 from producers.admission import Draft, Terms
 from producers.errors import Interrupted, LoadError, interrupted
-from producers.load.ahead import Ahead
 from producers.load.members import Fanout
 from producers.load.pace import Pace
 from producers.load.progress import Progress
 from producers.load.rejects import Reject, RejectsFile
 from producers.load.rows import Row
-from producers.producer import CALL
+from producers.load.shipment import Call, Shipment
 from producers.receipts import Receipt, Status
 from worker import crash
 from worker.errors import QueueUnavailable, QueueUnusable
@@ -30,8 +28,8 @@ BATCH_BYTES = 4 << 20
 class Sender(Protocol):
     """The part of ``SignalProducer`` that loading needs."""
 
-    def ready(self, drafts: list[Draft], terms: Terms) -> Callable[[], list[Receipt]]:
-        """Check a batch now, and send it when the answer is called: that may be in another thread."""
+    def ready(self, drafts: list[Draft], terms: Terms) -> Call:
+        """Check a batch now, and send it when the answer is begun."""
         ...
 
 
@@ -60,6 +58,15 @@ class Watcher(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class _UnderWay:
+    """A batch of which nobody knows yet what became of it."""
+
+    rows: list[Row]
+    drafts: list[Draft]
+    shipment: Shipment
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """What sends the batches of one run."""
 
@@ -78,25 +85,24 @@ class Work:
     def send(self, batches: Iterator[list[Row]], progress: Progress) -> tuple[Progress, bool]:
         """Send them, each checked while the one before is on its way; how far that came, and whether to the
         end. An empty batch means that there is nothing more for now."""
-        under_way: list[Row] = []
-        sent: list[Draft] = []
-        with closing(Ahead[list[Receipt]]()) as ahead:
+        under_way: _UnderWay | None = None
+        try:
             for batch in chain(batches, [[]]):
-                drafts = [
-                    Draft(row.source, progress.key(row.line), progress.id(row.line, row.member))
-                    for row in batch
-                ]
-                send = self._ready(drafts)
-                if under_way:
-                    progress = self._note(under_way, self._taken(ahead, sent, progress), progress)
+                following = self._checked(batch, progress) if batch else None
+                if under_way is not None:
+                    progress = self._note(under_way.rows, self._taken(under_way, progress), progress)
+                    under_way = None
                     self.watcher.advanced(progress)
                     if self.stop():
                         return progress, False
                 if not (self.pace.wait(len(batch), self.stop) if batch else not self.stop()):
                     return progress, False
-                if batch:
-                    ahead.begin(send)
-                under_way, sent = batch, drafts
+                if following is not None:
+                    under_way = following
+                    self._begin(following, progress)
+        finally:
+            if under_way is not None:
+                under_way.shipment.drop()
         return progress, True
 
     def skip(self, batch: list[Row], progress: Progress) -> Progress:
@@ -108,26 +114,26 @@ class Work:
         self.watcher.advanced(progress)
         return progress
 
-    def _ready(self, drafts: list[Draft]) -> Callable[[], list[Receipt]]:
-        """Check a batch now; the answer sends it, in calls small enough not to hold up Redis."""
-        parts = [drafts[start : start + CALL] for start in range(0, len(drafts), CALL)]
-        sends = [self.sender.ready(part, self.terms) for part in parts]
+    def _checked(self, rows: list[Row], progress: Progress) -> _UnderWay:
+        drafts = [
+            Draft(row.source, progress.key(row.line), progress.id(row.line, row.member)) for row in rows
+        ]
+        return _UnderWay(rows, drafts, self._shipment(drafts))
 
-        def send() -> list[Receipt]:
-            receipts: list[Receipt] = []
-            for part, send_part in zip(parts, sends, strict=True):
-                # There may be room by now: what follows would be taken before what found none.
-                full = any(one.status is Status.FULL for one in receipts)
-                receipts += [Receipt(Status.FULL) for _ in part] if full else send_part()
-            return receipts
+    def _shipment(self, drafts: list[Draft]) -> Shipment:
+        return Shipment(drafts, lambda part: self.sender.ready(part, self.terms))
 
-        return send
+    def _begin(self, batch: _UnderWay, progress: Progress) -> None:
+        try:
+            batch.shipment.begin()
+        except (QueueUnavailable, QueueUnusable) as error:
+            raise self._resumable(error, progress) from error
 
-    def _taken(self, ahead: Ahead[list[Receipt]], drafts: list[Draft], progress: Progress) -> list[Receipt]:
+    def _taken(self, batch: _UnderWay, progress: Progress) -> list[Receipt]:
         """Receipts for all that are under way; those for which there is no room are sent again until there
         is."""
         try:
-            return self._with_room(ahead.end(), drafts, progress)
+            return self._with_room(batch.shipment.end(), batch.drafts, progress)
         except (QueueUnavailable, QueueUnusable) as error:
             raise self._resumable(error, progress) from error
 
@@ -139,8 +145,9 @@ class Work:
                     f"stopped behind line {progress.place.line}, waiting for room: {self.going_on}"
                 )
             self.sleep(ROOM_PAUSE)
-            again = self._ready([drafts[place] for place in full])()
-            for place, receipt in zip(full, again, strict=True):
+            again = self._shipment([drafts[place] for place in full])
+            again.begin()
+            for place, receipt in zip(full, again.end(), strict=True):
                 receipts[place] = receipt
         return receipts
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import itertools
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -96,7 +96,7 @@ class QueueMachine(RuleBasedStateMachine):
         age: int | None,
         again: bool,
     ) -> None:
-        one = replace(self._admission(connector, kind, order_id, delay, age), idempotency_key=key)
+        one = self._admission(connector, kind, order_id, delay, age)._replace(idempotency_key=key)
         answer = self.lanes.admit([one])
         if again:  # the reply was lost, and meanwhile nobody did anything
             assert self.lanes.admit([one]).results == answer.results

@@ -11,6 +11,7 @@ LANES = "tests/integration/test_lanes.py"
 BRAKES = "tests/integration/test_lanes_brakes.py"
 DROP = "tests/integration/test_lanes_drop.py"
 RINGING = "tests/integration/test_ringing.py"
+TOGETHER = "tests/integration/test_admit_together.py"
 TOLD = "tests/integration/test_lanes_told.py"
 DURABILITY = "tests/integration/test_durability.py"
 HANDLING = "tests/unit/test_handling.py"
@@ -129,8 +130,8 @@ MUTANTS = [
     Mutant(
         "ids are not claimed",
         1,
-        f"{LUA}/admit.lua",
-        "texts[count + 1], texts[count + 2], count = claim, rec.id .. ' ' .. rec.print, count + 2",
+        f"{LUA}/intake.lua",
+        "if order then texts[size + 1], texts[size + 2], size = order, holder, size + 2 end",
         "",
         (f"{LANES}::TestAdmit::test_same_id_same_fields_is_a_duplicate_and_told_of_the_first",),
     ),
@@ -283,10 +284,37 @@ MUTANTS = [
     Mutant(
         "the last goes first",
         3,
-        f"{LUA}/lanes.lua",
-        "call('RPUSH', lane_key(",
-        "call('LPUSH', lane_key(",
+        f"{LUA}/admit.lua",
+        "redis.pcall('RPUSH', lane_key(",
+        "redis.pcall('LPUSH', lane_key(",
         (f"{LANES}::TestCheckout::test_heads_come_in_order_and_one_at_a_time",),
+    ),
+    Mutant(
+        "what makes others pointless does not find those that came with it",
+        3,
+        f"{LUA}/admit.lua",
+        "    write_aside()\n    singly(place)",
+        "    singly(place)",
+        (f"{TOGETHER}::test_a_batch_does_what_its_signals_do_one_by_one",),
+    ),
+    Mutant(
+        "a lane that somebody has spoilt takes signals and loses them",
+        2,
+        f"{LUA}/admit.lua",
+        "  return 'spoilt'\nend",
+        "  return 'in'\nend",
+        (f"{TOGETHER}::TestSpoiltLane",),
+    ),
+    Mutant(
+        "a batch is sent before the one ahead of it is answered",
+        3,
+        "producers/producer.py",
+        "                    end()\n                    sending.begin()",
+        "                    sending.begin()",
+        (
+            "tests/unit/producers/test_producer_overlap.py"
+            "::test_the_next_batch_is_checked_before_the_answer_and_sent_after_it",
+        ),
     ),
     Mutant(
         "what fell due does not go before what is sent again",
@@ -308,9 +336,9 @@ MUTANTS = [
     Mutant(
         "a delayed signal joins its lane at once",
         4,
-        f"{LUA}/admit.lua",
-        "if item.state == 'delayed' then calendar().delay(item) else join(item) end",
-        "join(item)",
+        f"{LUA}/rare/alone.lua",
+        "if rec.state == 'delayed' then calendar().delay(rec) else join(rec) end",
+        "join(rec)",
         (f"{LANES}::TestCalendar::test_never_before_its_time_and_in_order_of_due_time",),
     ),
     Mutant(

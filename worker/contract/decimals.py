@@ -24,6 +24,8 @@ MAX_DELAY_SECONDS: Final = 604_800
 
 _SHAPE: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(?:[eE]([+-]?[0-9]{1,3}))?").fullmatch
 _LONGEST_TEXT: Final = MAX_DIGITS + len(".e+000")
+_SHORT: Final = re.compile(r"[0-9]{1,20}(?:\.[0-9]{1,30})?").fullmatch
+"""What most numbers look like: within all bounds, and written out already."""
 
 
 class JsonNumber:
@@ -33,6 +35,9 @@ class JsonNumber:
 
     def __init__(self, text: str) -> None:
         self.text = text
+
+
+_new_decimal: Final = Decimal.__new__
 
 
 class Number(Decimal):
@@ -46,7 +51,7 @@ class Number(Decimal):
     text: str
 
     def __new__(cls, text: str) -> Self:
-        self = super().__new__(cls, text)
+        self = _new_decimal(cls, text)
         self.text = text
         return self
 
@@ -113,6 +118,9 @@ def _check_digits(text: str, most: int, rule: str) -> None:
 
 def _plain(value: object, rule: str) -> Number:
     """A number written out without an exponent, otherwise digit for digit as given."""
+    short = value.text if type(value) is JsonNumber else value
+    if type(short) is str and _SHORT(short):
+        return Number(short)
     text, has_exponent = _checked_text(value, rule)
     if has_exponent:
         text = format(Decimal(text), "f")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from pydantic import ValidationError
@@ -100,7 +100,7 @@ def _read(line: bytes) -> Mapping[str, object] | InvalidSignal:
 
 
 def _object(value: object) -> Mapping[str, object] | InvalidSignal:
-    if isinstance(value, Mapping):
+    if isinstance(value, dict | Mapping):  # a dict is known at once
         return value
     return InvalidSignal(f"a signal must be a JSON object, not {kind_of(value)}")
 
@@ -143,9 +143,12 @@ def _validated(fields: dict[str, object]) -> Signal:
             name: value for name, value in fields.items() if value is not None or name not in other_shape
         }
     try:
-        return model.model_validate(fields)
+        # What `model_validate` does, without looking for what it can be told besides.
+        signal: Signal = model.__pydantic_validator__.validate_python(fields)
     except ValidationError as error:
         problem = explain(error, fields)
+    else:
+        return signal
     # Raised here, not in the handler, so that no exception holding the token is chained to it.
     raise InvalidSignal(problem)
 
@@ -157,12 +160,19 @@ def _check_repeated(fields: dict[str, object]) -> None:
 
 
 def _check_many(fields: dict[str, object]) -> None:
-    for path, known in ((), ALL_FIELDS), *(((name,), names) for name, names in NESTED_FIELDS.items()):
-        value = fields.get(path[0]) if path else fields
-        if isinstance(value, Mapping) and len(value) > _MOST_FIELDS:
-            unknown = next(name for name in value if name not in known)
-            problem = unknown_field((*path, unknown), fields)
-            raise InvalidSignal(hidden(f"{problem} (one of {len(value)} fields)", fields))
+    _check_number((), fields, ALL_FIELDS, fields)
+    for name, known in NESTED_FIELDS.items():
+        if name in fields:
+            _check_number((name,), fields[name], known, fields)
+
+
+def _check_number(
+    path: tuple[str, ...], value: object, known: Collection[str], fields: dict[str, object]
+) -> None:
+    if isinstance(value, dict | Mapping) and len(value) > _MOST_FIELDS:
+        unknown = next(name for name in value if name not in known)
+        problem = unknown_field((*path, unknown), fields)
+        raise InvalidSignal(hidden(f"{problem} (one of {len(value)} fields)", fields))
 
 
 def _no_single_shape(fields: dict[str, object], both: bool) -> str:

@@ -23,6 +23,8 @@ def _broken(rule: str) -> PydanticCustomError:
 
 def free_text(value: object) -> str:
     """Any text without NUL, lone surrogates and unfilled placeholders."""
+    if type(value) is str and value.isprintable() and "{{" not in value:
+        return value  # nearly all are: what is printable is neither NUL nor a surrogate
     if not isinstance(value, str):
         raise _broken("must be a text")
     if _FORBIDDEN(value):
@@ -36,7 +38,7 @@ def connector_name(value: object) -> str:
     text = free_text(value)
     if not 1 <= len(text) <= 128 or text.isspace():
         raise _broken("must be a name of 1 to 128 characters")
-    if _BREAKS_LINES(text):
+    if not text.isprintable() and _BREAKS_LINES(text):
         raise _broken("must not contain line breaks or other control characters")
     return text
 

@@ -9,11 +9,14 @@ from typing import Any, Literal
 import redis
 
 from worker.lanes.durability import MEMORY, Durability
+from worker.lanes.early import Begun
 from worker.lanes.hearing import Hearing
 from worker.lanes.keys import FORMAT, LANES_PER_RING, RING_QUEUE
+from worker.lanes.packing import packed
 from worker.lanes.redis import Persistence
 from worker.lanes.scripts import Observe, Script
 from worker.records import (
+    ACCEPTED,
     Admission,
     AdmitAnswer,
     Admitted,
@@ -105,21 +108,23 @@ class Lanes:
 
         ``in_order``: where a lane is full, refuse exits too, which otherwise still find room.
         """
-        bodies = [item.body.encode("utf-8", "surrogateescape") for item in batch]
         reply = self._call(
-            self._admit,
-            durability=self._durability,
+            self._admit, durability=self._durability, insist=True, **self._admission(batch, in_order=in_order)
+        )
+        return _admitted(reply, len(batch))
+
+    def begin(self, batch: Sequence[Admission], *, in_order: bool = False) -> Begun[AdmitAnswer]:
+        """As ``admit``, for an answer that is wanted later: the batch is on its way meanwhile."""
+        arguments = self._admission(batch, in_order=in_order)
+        extra = arguments.pop("extra")
+        begun = self._admit.begin(
+            self._with_basis(arguments, self._durability),
+            self._persistence,
+            self._durability,
             insist=True,
-            items=[_admission(item, len(body)) for item, body in zip(batch, bodies, strict=True)],
-            most=self._timing.lane_limit,
-            in_order=in_order,
-            ring={"queue": RING_QUEUE, "lanes": LANES_PER_RING},
-            extra=(self._ring() or "", b"".join(bodies)),
+            extra=extra,
         )
-        results = tuple(
-            Admitted(item["status"], item.get("first"), item.get("state")) for item in reply["items"]
-        )
-        return AdmitAnswer(**_common(reply), results=results)
+        return Begun(lambda: _admitted(begun.answer(), len(batch)), begun.drop)
 
     def checkout(self, lanes: Iterable[str], token: str) -> CheckoutAnswer:
         """Lease lanes under ``token`` (new for each call) and get their heads, noted as being sent."""
@@ -311,34 +316,31 @@ class Lanes:
         extra: tuple[str | bytes, ...] = (),
         **arguments: Any,
     ) -> dict[str, Any]:
-        durable = {"durable": True} if durability.command else {}
         return script(
-            {**self._base, **durable, **arguments}, self._persistence, durability, insist=insist, extra=extra
+            self._with_basis(arguments, durability), self._persistence, durability, insist=insist, extra=extra
         )
 
+    def _with_basis(self, arguments: dict[str, Any], durability: Durability) -> dict[str, Any]:
+        durable = {"durable": True} if durability.command else {}
+        return {**self._base, **durable, **arguments}
 
-def _admission(item: Admission, size: int) -> dict[str, Any]:
-    fields: dict[str, Any] = {
-        "id": item.id,
-        "connector": item.connector,
-        "action": item.action,
-        "class": item.action_class,
-        "delay": item.delay_ms,
-        "window": item.window_ms,
-        "print": item.fingerprint,
-        "size": size,
-        "age": item.max_age_ms,
-        "order": item.order_id,
-        "key": item.idempotency_key,
-        "key_window": item.key_window_ms,
-        "text": item.text,
-        "hold": item.hold_ms,
-        "drops": item.drops,
-        "target": item.target,
-        "trace": item.trace,
-    }
-    # cjson reads null as a value that is true.
-    return {name: value for name, value in fields.items() if value is not None}
+    def _admission(self, batch: Sequence[Admission], *, in_order: bool) -> dict[str, Any]:
+        items, kinds, bodies = packed(batch)
+        return {
+            "items": items,
+            "kinds": kinds,
+            "most": self._timing.lane_limit,
+            "in_order": in_order,
+            "ring": {"queue": RING_QUEUE, "lanes": LANES_PER_RING},
+            "extra": (self._ring() or "", bodies),
+        }
+
+
+def _admitted(reply: dict[str, Any], signals: int) -> AdmitAnswer:
+    results = [ACCEPTED] * signals
+    for item in reply["items"]:
+        results[item["place"] - 1] = Admitted(item["status"], item.get("first"), item.get("state"))
+    return AdmitAnswer(**_common(reply), results=tuple(results))
 
 
 def _brakes(brakes: Brakes) -> dict[str, Any]:

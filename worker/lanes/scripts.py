@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import chain, repeat
+from typing import Any, Never, Self, cast
 
 import redis
 from redis.exceptions import NoPermissionError, NoScriptError, ReadOnlyError
@@ -14,6 +18,7 @@ from worker.clock import steady
 from worker.errors import LedgerNewer
 from worker.lanes import assembly
 from worker.lanes.durability import MEMORY, Durability
+from worker.lanes.early import Begun, Early
 from worker.lanes.hearing import Hearing
 from worker.lanes.redis import NotDurable, NotInTime, Persistence, RedisError, ResponseError
 
@@ -25,6 +30,29 @@ _Arguments = tuple[bytes | str, ...]
 
 Observe = Callable[[str, float, bool], None]
 """Told of each call to Redis: the script's name, seconds, and whether it was answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What a call asks, however often it is repeated."""
+
+    payload: bytes
+    extra: tuple[str | bytes, ...]
+    durability: Durability
+    insist: bool
+    format: int
+
+    @classmethod
+    def of(
+        cls,
+        arguments: dict[str, Any],
+        extra: tuple[str | bytes, ...],
+        durability: Durability,
+        *,
+        insist: bool,
+    ) -> Self:
+        text = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
+        return cls(text.encode("utf-8", "surrogateescape"), extra, durability, insist, arguments["format"])
 
 
 class Script:
@@ -48,6 +76,7 @@ class Script:
         self._hearing = hearing
         self._prefix = prefix
         self._name = name
+        self._observe = observe
         self._evaluate = self._ask if observe is None else self._observed(observe)
 
     def __call__(
@@ -66,26 +95,72 @@ class Script:
         Raises QueueUnavailable or QueueUnusable; the script may then have run all the same. Not so with
         LedgerNewer.
         """
-        payload = json.dumps(arguments, ensure_ascii=False, separators=(",", ":")).encode(
-            "utf-8", "surrogateescape"
-        )
+        return persistence.run(partial(self._try, _Request.of(arguments, extra, durability, insist=insist)))
 
-        def call() -> dict[str, Any]:
+    def begin(
+        self,
+        arguments: dict[str, Any],
+        persistence: Persistence,
+        durability: Durability = MEMORY,
+        *,
+        insist: bool = False,
+        extra: tuple[str | bytes, ...] = (),
+    ) -> Begun[dict[str, Any]]:
+        """As a call whose answer is wanted later: sent now, and repeated when that is asked for and was lost.
+
+        Who waits for durability, or observes calls, has all of it done when the answer is asked for.
+        """
+        request = _Request.of(arguments, extra, durability, insist=insist)
+        whole = partial(self._try, request)
+        if durability.command is not None or self._observe is not None:
+            return Begun(partial(persistence.run, whole), _nothing)
+        first = self._early(request)
+        tries: Iterator[Callable[[], dict[str, Any]]] = chain([first.answer], repeat(whole))
+
+        def next_try() -> dict[str, Any]:
+            return next(tries)()
+
+        return Begun(partial(persistence.run, next_try), first.drop)
+
+    def _try(self, request: _Request) -> dict[str, Any]:
+        until = self._hearing.until()
+        asked = steady()
+        reply, durable = self._evaluate((request.payload, until, *request.extra), request.durability)
+        answer = self._heard(reply, asked, request)
+        if request.insist and not durable:
+            raise NotDurable(request.durability.missing)
+        return {**answer, "durable": durable}
+
+    def _early(self, request: _Request) -> Begun[dict[str, Any]]:
+        """A try that is sent now."""
+        try:
             until = self._hearing.until()
             asked = steady()
-            reply, durable = self._evaluate((payload, until, *extra), durability)
-            # A record that is not UTF-8 must spoil itself only, not the whole answer.
-            answer: dict[str, Any] = json.loads(reply.decode("utf-8", "surrogateescape"))
-            self._hearing.note(asked, answer["now"])
-            if answer.get("late"):
-                raise NotInTime
-            if newer := answer.get("newer"):
-                raise LedgerNewer(newer, arguments["format"])
-            if insist and not durable:
-                raise NotDurable(durability.missing)
-            return {**answer, "durable": durable}
+            early = Early(
+                self._client, "EVALSHA", self._sha, 0, self._prefix, request.payload, until, *request.extra
+            )
+        except RedisError as error:
+            return Begun(partial(_fail, error), _nothing)
 
-        return persistence.run(call)
+        def answer() -> dict[str, Any]:
+            try:
+                with self._understood():
+                    reply = early.answer()
+            except NoScriptError:
+                return self._try(request)
+            return {**self._heard(reply, asked, request), "durable": True}
+
+        return Begun(answer, early.drop)
+
+    def _heard(self, reply: bytes, asked: float, request: _Request) -> dict[str, Any]:
+        # A record that is not UTF-8 must spoil itself only, not the whole answer.
+        answer: dict[str, Any] = json.loads(reply.decode("utf-8", "surrogateescape"))
+        self._hearing.note(asked, answer["now"])
+        if answer.get("late"):
+            raise NotInTime
+        if newer := answer.get("newer"):
+            raise LedgerNewer(newer, request.format)
+        return answer
 
     def _observed(self, observe: Observe) -> Callable[[_Arguments, Durability], tuple[bytes, bool]]:
         def evaluate(arguments: _Arguments, durability: Durability) -> tuple[bytes, bool]:
@@ -100,11 +175,17 @@ class Script:
         return evaluate
 
     def _ask(self, arguments: _Arguments, durability: Durability) -> tuple[bytes, bool]:
-        try:
+        with self._understood():
             try:
                 return self._run("EVALSHA", self._sha, arguments, durability)
             except NoScriptError:
                 return self._run("EVAL", self._text, arguments, durability)
+
+    @contextmanager
+    def _understood(self) -> Iterator[None]:
+        """Learns from errors what they mean for the next try."""
+        try:
+            yield
         except ReadOnlyError:
             # This was the primary once: the next try must look for the new one.
             self._client.connection_pool.disconnect(inuse_connections=False)
@@ -128,3 +209,11 @@ class Script:
         if isinstance(reply, RedisError):
             raise reply
         return reply, durability.met(waited)
+
+
+def _fail(error: RedisError) -> Never:
+    raise error
+
+
+def _nothing() -> None:
+    """There is nothing under way."""

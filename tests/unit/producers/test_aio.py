@@ -81,7 +81,7 @@ class TestOrder:
 
         asyncio.run(main())
         assert gate.admitted == [str(n) for n in range(1200)]
-        assert [len(batch) for batch in gate.batches] == [1, 500, 500, 199]
+        assert [len(batch) for batch in gate.batches] == [1, *[200] * 5, 199]
 
     def test_after_a_crowd_those_who_come_share_a_batch(
         self, gate: Gate, sync: SignalProducer, monkeypatch: pytest.MonkeyPatch

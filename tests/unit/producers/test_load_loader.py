@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import stat
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,32 @@ class Cut(BaseException):
     """Stands for a kill: nothing of ours runs after it."""
 
 
+class NotedCall:
+    """Is admitted as soon as it is begun, as by a queue that takes its time to answer."""
+
+    def __init__(self, admit: Callable[[], list[Receipt]]) -> None:
+        self._admit = admit
+        self._end: Callable[[], list[Receipt]] = list
+
+    def begin(self) -> None:
+        try:
+            receipts = self._admit()
+        except QueueUnavailable as error:
+            self._end = partial(_fail, error)
+        else:
+            self._end = lambda: receipts
+
+    def end(self) -> list[Receipt]:
+        return self._end()
+
+    def drop(self) -> None:
+        """It has been taken all the same."""
+
+
+def _fail(error: QueueUnavailable) -> list[Receipt]:
+    raise error
+
+
 class NotedSender:
     """Takes every id once, like the queue."""
 
@@ -41,8 +68,8 @@ class NotedSender:
         self.before: Callable[[int], None] = lambda call: None
         self.after: Callable[[int], None] = lambda call: None
 
-    def ready(self, drafts: list[Draft], terms: Terms) -> Callable[[], list[Receipt]]:
-        return lambda: self.admit(drafts, terms)
+    def ready(self, drafts: list[Draft], terms: Terms) -> NotedCall:
+        return NotedCall(lambda: self.admit(drafts, terms))
 
     def admit(self, drafts: list[Draft], terms: Terms) -> list[Receipt]:
         self.calls += 1

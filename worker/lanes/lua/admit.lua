@@ -1,154 +1,155 @@
 -- Take a batch of signals in: claim their ids, store them, append each to its lane or the calendar.
 --
--- arguments  items: {id, connector, action, class, delay, window, print, size,
---                    age?, order?, key?, key_window?, text?, hold?, drops?, target?, trace?}; hold: of the
---                    delay, what only puts senders in order; most: signals that may wait per
---                    connector (0: any number); in_order: whether that holds for exits too; keep, stream,
---                    horizon, slot
+-- arguments  items, kinds: see intake.lua; most: signals that may wait per connector (0: any number); in_order:
+--                    whether that holds for exits too; keep, stream, horizon, slot
 -- ARGV[4]    the message that rings (rare/bell.lua); empty: the caller rings
--- ARGV[5]    the bodies, one behind the other, each of `size` bytes: not in the JSON, where they would be packed and
---            unpacked once more
--- items      {status, first, state}: accepted | duplicate | conflict | full; first and state tell of the
---            signal that holds the id
+-- ARGV[5]    see intake.lua
+-- items      {place, status, first?, state?} of each that is not simply accepted: duplicate | conflict | full; first
+--            and state tell of the signal that holds the id
 --
 -- A caller who lost the reply asks again with the same ids and is told the same.
+--
+-- Most signals are new, due at once, and make nothing else pointless. They are put aside and written together, with
+-- one command for all keys of a sort where there is one: to give a command costs more than the command. Before any
+-- other is looked at (rare/alone.lua) they are written, so that it finds what it would if each were by itself.
 
-local ACCEPTED = { status = 'accepted' }
-local REST = { 'state', 'seq', 'admitted', 'due', 'expires', 'window', 'key_window', 'held', 'order', 'key', 'text', 'print',
-  'drops', 'target', 'attempts', 'trace' }  -- fields of a new record, besides those that each signal has as they came
-local CHUNK = 1000  -- keys that one command may name: Lua's stack holds no more than a few thousand
+local refused = {}  -- the answer
+local spoilt = nil  -- why a lane could not be written to
 
--- What did not exist when this call began, asked for all items at once. Only this call can have made it since.
-local unheard = false  -- whether that is so of all signals
-local unclaimed = {}   -- claim -> whether it is of this one
+if format < A.format then call('SET', P .. 'format', A.format) end
+local seq = call('INCRBY', P .. 'seq', #A.items / PARTS) - #A.items / PARTS
+batch_from = seq + 1
+look_around()
 
-local function ask(command, keys, each)
-  for from = 1, #keys, CHUNK do
-    each(call(command, unpack(keys, from, math.min(from + CHUNK - 1, #keys))), from - 1)
+for _, kind in ipairs(A.kinds) do
+  kind.plain = kind.delay == 0 and not (kind.hold or kind.text or kind.drops)
+  if kind.plain then
+    kind.state, kind.admitted, kind.due, kind.expires = 'waiting', now, now, kind.age and now + kind.age
+    kind.fields, kind.size = new_fields(kind)
   end
 end
 
-local function look_around()
-  local signals, names, known, read_to = {}, {}, 0, 0
-  for i, item in ipairs(A.items) do
-    signals[i] = signal_key(item.id)
-    item.body, read_to = string.sub(ARGV[5], read_to + 1, read_to + item.size), read_to + item.size
-    item.claims = claims(item)
-    for _, claim in ipairs(item.claims) do names[#names + 1] = claim end
+local function is_free(claim) return not claim or unclaimed[claim] end
+
+local function is_plain(place, lane, kind)
+  return kind.plain and unheard and not stored[given(place, 1)] and is_free(order_claims[place])
+    and is_free(key_claims[place]) and not is_behind(lane)
+end
+
+local groups, group_of, put_aside = {}, {}, 0  -- what was put aside, by lane
+
+local function put_by(place, lane, kind)
+  local group = group_of[lane]
+  if not group then
+    group = { lane = lane, ids = {}, places = {}, exits = {}, delayed = A.most > 0 and delayed(lane) or 0 }
+    groups[#groups + 1], group_of[lane] = group, group
   end
-  ask('EXISTS', signals, function(count) known = known + count end)
-  unheard = known == 0
-  ask('MGET', names, function(values, before)
-    for i, value in ipairs(values) do unclaimed[names[before + i]] = not value end
+  local id, order, key = given(place, 1), order_claims[place], key_claims[place]
+  group.ids[#group.ids + 1], group.places[#group.places + 1] = id, place
+  if kind.class ~= 'entry' then group.exits[#group.exits + 1] = id end
+  if order then unclaimed[order] = false end
+  if key then unclaimed[key] = false end
+  stored[id], put_aside = true, put_aside + 1
+end
+
+-- Append to its lane what was put aside; 'in' if that is done. It comes before all else that is written, because only
+-- here somebody can have spoilt a key ('spoilt'), and here it shows that not all find room ('crowded').
+local function append(group)
+  local length, exits = redis.pcall('RPUSH', lane_key(group.lane), unpack(group.ids)), 0
+  if type(length) == 'table' then
+    spoilt = length.err
+    return 'spoilt'
+  end
+  local crowded = A.most > 0 and length + group.delayed > A.most
+  if group.exits[1] and not crowded then exits = redis.pcall('RPUSH', exits_key(group.lane), unpack(group.exits)) end
+  if type(exits) == 'number' and not crowded then
+    group.exits_before = exits - #group.exits
+    return 'in'
+  end
+  for _, id in ipairs(group.ids) do call('LREM', lane_key(group.lane), -1, id) end
+  if crowded then return 'crowded' end
+  spoilt = exits.err
+  return 'spoilt'
+end
+
+-- Say to a lane that had work already what it must know of each that has joined it.
+local function tell_lane(group)
+  if not any_halted() and (group.exits_before > 0 or not group.exits[1] or not any_paused()) then return end
+  local exits = group.exits_before
+  for _, place in ipairs(group.places) do
+    local kind = A.kinds[given(place, 6)]
+    if kind.class ~= 'entry' then exits = exits + 1 end
+    note_joined(group.lane, kind.class, kind.expires, kind.class ~= 'entry' and exits)
+  end
+end
+
+-- Lanes that had no work before are rung.
+local function begin_lanes(lanes)
+  local scores, at = {}, string.format('%.0f', now)
+  for i, lane in ipairs(lanes) do
+    scores[2 * i - 1], scores[2 * i] = at, lane
+    note_ring(lane)
+  end
+  in_chunks(scores, function(_, ...)
+    call('ZADD', LANES, ...)
+    call('ZADD', RUNG, ...)
   end)
 end
 
-local made = {}  -- ids of signals that this call stored
-
-local function is_known(id)
-  if unheard then return made[id] end
-  return call('EXISTS', signal_key(id)) == 1
-end
-
-local function holder_of(item)
-  for _, claim in ipairs(item.claims) do
-    local held = not unclaimed[claim] and call('GET', claim)
-    if held then return held end
+local function write(taken)
+  local texts, count, idle = {}, 0, {}
+  for _, group in ipairs(taken) do
+    for _, place in ipairs(group.places) do add_texts(texts, place) end
   end
-end
-
--- The oldest signal with the same text whose sender may not have had its answer: then this is the same one,
--- sent again. Nobody sends again within the first seconds, but two alerts of a moment can be alike.
-local TEXT_KNOWN, TEXT_NEW = 60000, 3000
-
-local function sent_before(item)
-  if not item.text then return nil end
-  local key = text_key(item.connector, item.text)
-  return call('ZRANGEBYSCORE', key, now - TEXT_KNOWN, now - TEXT_NEW, 'LIMIT', 0, 1)[1]
-end
-
-local function note_text(item)
-  if not item.text then return end
-  local key = text_key(item.connector, item.text)
-  call('ZADD', key, now, item.id)
-  call('PEXPIRE', key, TEXT_KNOWN)
-end
-
-local function refuse(item, held)
-  local first, print = string.match(held, '^(%S*) ?(%S*)')
-  local status = print == item.print and 'duplicate' or 'conflict'
-  tally(TOTALS, status, 1)
-  local known = call('HMGET', signal_key(first), 'state', 'outcome')
-  return { status = status, first = first, state = known[2] or known[1] or 'finished' }
-end
-
--- What takes risk away is still taken when entries are not any more; and a full lane must be one that can be
--- cleared.
-local function is_full(item)
-  if A.most == 0 then return false end
-  local spare = item.class == 'cancel' and A.most or math.ceil(A.most / 10)
-  if A.in_order or item.class == 'entry' then spare = 0 end
-  return call('LLEN', lane_key(item.connector)) + delayed(item.connector) >= A.most + spare
-end
-
-local function repeat_answer(id)
-  local rec = read(id)
-  if rec.state == 'waiting' and call('ZSCORE', RUNG, rec.connector) then ring(rec.connector) end
-  if rec.state == 'delayed' and rec.due - now <= A.horizon then
-    slots[#slots + 1] = math.ceil(rec.due / A.slot) * A.slot
-  end
-  return ACCEPTED
-end
-
--- Keep a signal; the item itself becomes its record.
-local function store(rec, seq)
-  rec.seq, rec.admitted, rec.attempts = seq, now, 0
-  -- The clock is cut to whole ms: one more, so that no delay ever ends early.
-  rec.due = rec.delay > 0 and now + rec.delay + 1 or now
-  rec.held = rec.hold and now + rec.hold
-  -- Behind what is due already, even if that is too much to be brought in by this call.
-  rec.state = (rec.delay > 0 or is_behind(rec.connector)) and 'delayed' or 'waiting'
-  rec.expires = rec.age and rec.due + rec.age
-  local texts, count = { body_key(rec.id), rec.body }, 2
-  for _, claim in ipairs(rec.claims) do
-    unclaimed[claim] = false
-    texts[count + 1], texts[count + 2], count = claim, rec.id .. ' ' .. rec.print, count + 2
-  end
-  call('MSET', unpack(texts))
-  local fields, size = { 'v', A.format, 'connector', rec.connector, 'action', rec.action, 'class', rec.class }, 8
-  for _, field in ipairs(REST) do
-    local value = rec[field]
-    if value then fields[size + 1], fields[size + 2], size = field, value, size + 2 end
-  end
-  call('HSET', signal_key(rec.id), unpack(fields))
-  made[rec.id] = true
-end
-
-if format < A.format then call('SET', P .. 'format', A.format) end
-local items = {}
-local seq = call('INCRBY', P .. 'seq', #A.items) - #A.items
-batch_from = seq + 1
-look_around()
-for i, item in ipairs(A.items) do
-  if is_known(item.id) then
-    items[i] = repeat_answer(item.id)
-  else
-    local held, before = holder_of(item), sent_before(item)
-    if held then
-      items[i] = refuse(item, held)
-    elseif before then
-      items[i] = refuse(item, before .. ' ' .. item.print)
-    elseif is_full(item) then
-      tally(TOTALS, 'full', 1)
-      items[i] = { status = 'full' }
-    else
-      promote(item.connector)  -- what fell due before now goes first
-      store(item, seq + i)
-      note_text(item)
-      if item.state == 'delayed' then calendar().delay(item) else join(item) end
-      tally(TOTALS, 'admitted', 1)
-      items[i] = ACCEPTED
+  in_chunks(texts, function(_, ...) call('MSET', ...) end)
+  for _, group in ipairs(taken) do
+    for _, place in ipairs(group.places) do
+      local kind = A.kinds[given(place, 6)]
+      write_record(place, seq, kind.fields, kind.size)
     end
+    count = count + #group.places
+    if group.has_work then tell_lane(group) else idle[#idle + 1] = group.lane end
+  end
+  begin_lanes(idle)
+  tally(COUNTS, 'waiting', count)
+  tally(TOTALS, 'admitted', count)
+end
+
+local function singly(place)
+  local answer = alone().admit(place, seq)
+  if answer then refused[#refused + 1] = answer end
+end
+
+-- Write what was put aside. Where not all of a lane find room, each is looked at by itself.
+local function write_aside()
+  if put_aside == 0 then return end
+  local found, lanes, by_fate = groups, {}, { ['in'] = {}, crowded = {}, spoilt = {} }
+  groups, group_of, put_aside = {}, {}, 0
+  for i, group in ipairs(found) do lanes[i] = group.lane end
+  in_chunks(lanes, function(before, ...)
+    for i, due in ipairs(call('ZMSCORE', LANES, ...)) do found[before + i].has_work = due end
+  end)
+  for _, group in ipairs(found) do
+    local fate = append(group)
+    by_fate[fate][#by_fate[fate] + 1] = group
+    for _, id in ipairs(group.ids) do stored[id] = fate == 'in' or nil end
+  end
+  write(by_fate['in'])
+  for _, group in ipairs(by_fate.crowded) do
+    for _, place in ipairs(group.places) do singly(place) end
   end
 end
-return answer(items, batch_from)
+
+for place = 1, #A.items / PARTS do
+  local lane, kind = given(place, 2), A.kinds[given(place, 6)]
+  if is_plain(place, lane, kind) then
+    put_by(place, lane, kind)
+    if put_aside == CHUNK then write_aside() end
+  else
+    write_aside()
+    singly(place)
+  end
+end
+write_aside()
+local told = answer(refused, batch_from)
+return spoilt and redis.error_reply(spoilt) or told

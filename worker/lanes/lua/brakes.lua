@@ -16,12 +16,17 @@ local B = A.brakes or {}
 local scopes = nil
 local known_well = false
 
--- Whether a person has said that this signal shall wait.
-local function paused(lane, class)
+-- Whether a person has said that anything shall wait.
+local function any_paused()
   if scopes == nil then
     scopes = call('HLEN', PAUSES) > 0 and call('HMGET', PAUSES, 'all', 'entries')
   end
-  if not scopes then return false end
+  return scopes and true
+end
+
+-- Whether a person has said that this signal shall wait.
+local function paused(lane, class)
+  if not any_paused() then return false end
   local of_lane = call('HMGET', PAUSES, 'all:' .. lane, 'entries:' .. lane)
   if scopes[1] or of_lane[1] then return true end
   return class == 'entry' and (scopes[2] or of_lane[2]) and true or false

@@ -181,13 +181,17 @@ local function leave(lane, likely, other)
   if call('ZREM', likely, lane) == 0 and (other ~= HALTED or any_halted()) then call('ZREM', other, lane) end
 end
 
--- Ring a lane that is in no index.
-local function ring_new(lane)
-  call('ZADD', RUNG, now, lane)
+local function note_ring(lane)
   if not rung_now[lane] then
     rung_now[lane] = true
     rings[#rings + 1] = lane
   end
+end
+
+-- Ring a lane that is in no index.
+local function ring_new(lane)
+  call('ZADD', RUNG, now, lane)
+  note_ring(lane)
 end
 
 local function ring(lane)

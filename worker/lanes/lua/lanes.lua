@@ -20,6 +20,19 @@ local function expire(rec)
   finish(rec, doubt and 'unknown' or 'expired', 'waited ' .. (now - rec.due) .. ' ms', true)
 end
 
+-- What a lane that had work already must know of a signal that has joined it. `exits`: how many of its signals are no
+-- entries by now, if this one is none.
+local function note_joined(lane, class, expires, exits)
+  -- A halted lane is looked at when this one becomes stale; and what a pause of entries does not hold must
+  -- not wait behind them, be they halted or parked.
+  if any_halted() and call('ZSCORE', HALTED, lane) then
+    if expires then call('ZADD', HALTED, 'LT', expires + 1, lane) end
+    if class ~= 'entry' and not paused(lane, class) then ring(lane) end
+  elseif exits == 1 and paused(lane, 'entry') and not paused(lane, class) and call('HEXISTS', LEASES, lane) == 0 then
+    ring(lane)
+  end
+end
+
 local function join(rec)
   if rec.drops then dropping().supersede(rec) end
   call('RPUSH', lane_key(rec.connector), rec.id)
@@ -27,16 +40,7 @@ local function join(rec)
   if rec.state ~= 'waiting' then call('HSET', signal_key(rec.id), 'state', 'waiting') end
   tally(COUNTS, 'waiting', 1)
   if call('ZADD', LANES, 'NX', rec.due, rec.connector) == 1 then return ring_new(rec.connector) end
-  -- A halted lane is looked at when this one becomes stale; and what a pause of entries does not hold must
-  -- not wait behind them, be they halted or parked.
-  if any_halted() and call('ZSCORE', HALTED, rec.connector) then
-    if rec.expires then call('ZADD', HALTED, 'LT', rec.expires + 1, rec.connector) end
-    if rec.class ~= 'entry' and not paused(rec.connector, rec.class) then ring(rec.connector) end
-  elseif exits == 1
-    and paused(rec.connector, 'entry') and not paused(rec.connector, rec.class)
-    and call('HEXISTS', LEASES, rec.connector) == 0 then
-    ring(rec.connector)
-  end
+  note_joined(rec.connector, rec.class, rec.expires, exits)
 end
 
 local behind, many_behind = nil, false
