@@ -34,7 +34,7 @@ class Program:
 
     def __call__(self, *words: str, stdin: str | None = None, within: float = 900) -> str:
         """What it prints; raises NotSo if it fails, is not there, or takes longer than ``within`` seconds."""
-        asked = f"`{shlex.join([*self._command, *words][:12])} …`"
+        asked = f"`{Path(self._command[0]).name} … {shlex.join(words[:8])} …`"
         try:
             done = subprocess.run(
                 [*self._command, *words],

@@ -75,6 +75,8 @@ def stood_in(docker: Program, base: str) -> Iterator[str]:
 
 
 def prove_all(stack: Stack) -> None:
+    if not stack.stand_in:
+        stack.pull()
     stack.up()
     services = stack.compose("ps", "--services").split()
     see(set(services) == {*DEMO, *OTHERS}, f"up and healthy: {', '.join(sorted(services))}")

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from tests.proof import HOUSE, NotSo, Program
+from tests.proof import HOUSE, NotSo, Program, say
 
 DEMO = ("paper", "worker", "gateway", "traffic")
 LIVE = ("worker-live", "gateway-live")
@@ -78,22 +78,32 @@ class Stack:
             self._changed.write_text(yaml.safe_dump(self._changes))
             try:
                 yield
-            except NotSo as error:
-                raise NotSo(f"{error}\nwhat the containers said: {self._keep_logs()}") from None
+            except NotSo:
+                self._keep_logs()
+                raise
             finally:
                 self.compose(*EVERY_PROFILE, "down", "--volumes", "--timeout", "10")
         finally:
             shutil.rmtree(self._folder)
 
-    def _keep_logs(self) -> Path:
-        log = self._folder.with_name("compose-proof.log")
-        log.write_text(self.compose(*EVERY_PROFILE, "logs", "--timestamps"))
-        return log
+    def _keep_logs(self) -> None:
+        if said := self.compose(*EVERY_PROFILE, "logs", "--timestamps"):
+            log = self._folder.with_name("compose-proof.log")
+            log.write_text(said)
+            say(f"what the containers said is in {log}")
+
+    def pull(self) -> None:
+        """Fetch from their registry the images that are not here."""
+        try:
+            self.compose("pull", "--quiet", "--policy", "missing", "--ignore-buildable")
+        except NotSo as error:
+            why = str(error).splitlines()[-1]
+            raise NotSo(f"the images cannot be had; STAND_IN names others (docs/compose.md): {why}") from None
 
     def up(self, *words: str) -> None:
         """Raises NotSo if not all that came up is healthy in time."""
         waiting = ("--wait", "--wait-timeout", str(COME_UP))
-        self.compose("up", "--detach", "--no-build", "--quiet-pull", *waiting, *words)
+        self.compose("up", "--detach", "--no-build", *waiting, *words)
 
     def inside(self, service: str, *command: str) -> str:
         """What a command prints in a service's first container."""
