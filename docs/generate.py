@@ -66,7 +66,7 @@ def metrics_table() -> str:
 
 
 def _shown(default: object) -> str:
-    if default is None or default == "":
+    if default is None:
         return ""
     return f"`{int(default)}`" if isinstance(default, float) and default.is_integer() else f"`{default}`"
 
