@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -48,19 +47,14 @@ def test_pause_and_resume(run: Run, desk: Desk) -> None:
 
 
 def test_scopes_add_up_and_what_stays_is_told(run: Run, desk: Desk) -> None:
-    assert run("pause", "--by", "ann", "--connector", "a", "--connector", "b").stdout == (
+    assert run("pause", "--connector", "a", "--connector", "b").stdout == (
         "paused: everything of a, everything of b\n"
     )
-    assert run("pause", "--by", "bob", "--why", "news", "--entries").stdout == "paused: entries\n"
+    assert run("pause", "--entries").stdout == "paused: entries\n"
     shown = run("status").stdout
-    assert re.search(r"paused by ann, \S+ m?s ago: everything of a, everything of b; entries expire", shown)
+    held = "everything of a, everything of b, entries"
+    assert f"paused by a person: {held}; entries expire meanwhile" in shown
     assert "signal-worker resume --connector NAME, or --everything" in shown
-    assert re.search(r"paused by bob, \S+ m?s ago \(news\): entries; entries expire meanwhile", shown)
-    told = json.loads(run("status", "--json").stdout)["paused_by"]
-    who = {one["scope"]: (one["by"], one["why"]) for one in told}
-    assert who == {"all:a": ("ann", ""), "all:b": ("ann", ""), "entries": ("bob", "news")}
-    desk.client.delete(f"{desk.prefix}acts")
-    assert "paused by a person: everything of a, everything of b, entries; entries" in run("status").stdout
     assert run("resume").stdout == ("resumed: entries\nstill paused: everything of a, everything of b\n")
     assert run("resume", "--connector", "a").stdout == (
         "resumed: everything of a\nstill paused: everything of b\n"

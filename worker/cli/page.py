@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from worker.cli.common import OUTCOME_STYLES, age, block, cell, listing, mark, name_cell, since
 from worker.cli.risk import LATE_MS, risks
-from worker.lanes.views import LaneView, PauseView
+from worker.lanes.views import LaneView
 from worker.records import Census
 
 _WIDE = 100
@@ -24,11 +22,9 @@ _STATES = {
 }
 
 
-def picture(
-    census: Census, lanes: list[LaneView], on: Console, pauses: Mapping[str, PauseView] | None = None
-) -> Group:
-    """The whole page. ``pauses``: who put them on, by scope."""
-    parts: list[RenderableType] = [_headline(census, pauses, on), block(_numbers(census))]
+def picture(census: Census, lanes: list[LaneView], on: Console) -> Group:
+    """The whole page."""
+    parts: list[RenderableType] = [_headline(census, on), block(_numbers(census))]
     if lanes:
         parts.append(block(_lanes(census, lanes, on.width)))
     if census.dead:
@@ -36,9 +32,9 @@ def picture(
     return Group(*parts)
 
 
-def _headline(census: Census, pauses: Mapping[str, PauseView] | None, on: Console) -> Table:
+def _headline(census: Census, on: Console) -> Table:
     grid = Table.grid(padding=(0, 1))
-    found = risks(census, pauses)
+    found = risks(census)
     for risk in found:
         text = Text(risk.text, style="bold red" if risk.level == "bad" else "yellow")
         grid.add_row(mark(risk.level, on), text)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from worker.cli.common import age, safe, since
+from worker.cli.common import age, safe
 from worker.lanes.pauses import describe
-from worker.lanes.views import PauseView
 from worker.records import Census
 
 LATE_MS = 10_000
@@ -33,15 +32,14 @@ class Risk:
 _NEARLY_FULL = 0.8
 
 
-def risks(census: Census, pauses: Mapping[str, PauseView] | None = None) -> list[Risk]:
-    """Everything that endangers money; an empty list is good news. ``pauses``: who put them on, by scope."""
+def risks(census: Census) -> list[Risk]:
+    """Everything that endangers money; an empty list is good news."""
     found = [
         *_doubts(census),
         *_failed_exits(census),
         *_standstill(census),
         *_server(census),
-        *_pauses(census, pauses or {}),
-        *_circuits(census),
+        *_brakes(census),
         *_missed(census),
         *_delays(census),
     ]
@@ -90,28 +88,17 @@ def _standstill(census: Census) -> Iterator[Risk]:
         yield Risk("bad", f"no worker seems to run: {what} waits for one since {age(longest)}")
 
 
-def _pauses(census: Census, told: Mapping[str, PauseView]) -> Iterator[Risk]:
-    """One for all that one person holds back for one reason."""
-    kinds: dict[tuple[str, str], list[str]] = {}
-    for scope in census.pauses:
-        act = told.get(scope)
-        kinds.setdefault(("", "") if act is None else (act.by, act.why), []).append(scope)
-    for (by, why), scopes in kinds.items():
-        times = [told[scope].at_ms or 0 for scope in scopes if scope in told]
-        who = f"{safe(by)}, {since(census.now_ms, min(times))}" if times else "a person"
-        held = [safe(describe(scope)) for scope in scopes]
+def _brakes(census: Census) -> Iterator[Risk]:
+    if census.pauses:
+        held = [safe(describe(scope)) for scope in census.pauses]
         more = f" and {len(held) - _TOLD} more" if len(held) > _TOLD else ""
-        reason = f" ({safe(why)})" if why else ""
-        text = f"paused by {who}{reason}: {', '.join(held[:_TOLD])}{more}; entries expire meanwhile"
-        yield Risk("warn", text, f"signal-worker resume{_options(scopes)}")
-
-
-def _circuits(census: Census) -> Iterator[Risk]:
+        text = f"paused by a person: {', '.join(held[:_TOLD])}{more}; entries expire meanwhile"
+        yield Risk("warn", text, f"signal-worker resume{_options(census.pauses)}")
     for endpoint in census.circuits:
         yield Risk("bad", f"{safe(endpoint)} does not answer properly: only probes are sent there")
 
 
-def _options(scopes: Sequence[str]) -> str:
+def _options(scopes: Mapping[str, object]) -> str:
     """What `resume` must be told to take all of these off."""
     if not any(":" in scope for scope in scopes):
         return ""

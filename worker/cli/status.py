@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 import click
-from rich.console import Console, Group, RenderableType
+from rich.console import RenderableType
 from rich.live import Live
 
 from worker.cli.common import (
@@ -22,7 +22,7 @@ from worker.cli.page import picture
 from worker.cli.risk import risks
 from worker.errors import SignalsError
 from worker.lanes.register import Register
-from worker.lanes.views import LaneView, PauseView
+from worker.lanes.views import LaneView
 from worker.records import Census
 
 
@@ -64,11 +64,12 @@ def command(most: int, watch: float | None, as_json: bool) -> None:
 
 
 def _once(register: Register, most: int, *, as_json: bool) -> None:
+    census, lanes = register.census(), register.lanes(most)
     if as_json:
-        emit(_record(*_look(register, most)))
+        emit(_record(census, lanes))
     else:
         out = console()
-        out.print(_page(register, most, out))
+        out.print(picture(census, lanes, out))
 
 
 def _live(register: Register, most: int, every: float) -> None:
@@ -76,7 +77,7 @@ def _live(register: Register, most: int, every: float) -> None:
     with Live(console=out, auto_refresh=False, screen=True) as live:
         while True:
             try:
-                shown: RenderableType = _page(register, most, out)
+                shown: RenderableType = picture(register.census(), register.lanes(most), out)
             except SignalsError as error:
                 # It may come back; whoever watches wants to see it do so.
                 shown = cell(f"{error}", "bold red")
@@ -84,20 +85,9 @@ def _live(register: Register, most: int, every: float) -> None:
             time.sleep(every)
 
 
-def _look(register: Register, most: int) -> tuple[Census, list[LaneView], dict[str, PauseView]]:
-    census = register.census()
-    return census, register.lanes(most), register.pauses(census.pauses)
-
-
-def _page(register: Register, most: int, out: Console) -> Group:
-    census, lanes, pauses = _look(register, most)
-    return picture(census, lanes, out, pauses)
-
-
-def _record(census: Census, lanes: list[LaneView], pauses: dict[str, PauseView]) -> dict[str, Any]:
+def _record(census: Census, lanes: list[LaneView]) -> dict[str, Any]:
     return {
         **dataclasses.asdict(census),
-        "paused_by": [dataclasses.asdict(pause) for pause in pauses.values()],
-        "risks": [dataclasses.asdict(risk) for risk in risks(census, pauses)],
+        "risks": [dataclasses.asdict(risk) for risk in risks(census)],
         "oldest_lanes": [dataclasses.asdict(lane) for lane in lanes],
     }

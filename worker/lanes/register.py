@@ -6,7 +6,7 @@ refuses) and nothing else; a record that is broken is shown as far as it goes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -16,11 +16,10 @@ from redis.exceptions import NoPermissionError
 from worker.lanes import entries, foreign
 from worker.lanes.keys import RING_QUEUE
 from worker.lanes.redis import RedisError, translated
-from worker.lanes.views import DeadLetter, LaneView, PauseView, SignalView, Trace
+from worker.lanes.views import DeadLetter, LaneView, SignalView, Trace
 from worker.records import Census, ServerState
 
 _PAGE = 200
-_ACTS = 1000
 _DEAD = "dead:"
 _DEAD_EXITS = "exits:"
 _REVISED = "revised:"
@@ -95,21 +94,6 @@ class Register:
             circuits={foreign.text(name): foreign.number(at) or 0 for name, at in circuits},
             circuits_open=circuits_open,
         )
-
-    def pauses(self, scopes: Mapping[str, Sequence[str]]) -> dict[str, PauseView]:
-        """Who put on the pauses of a census, as far as the last thousand acts tell."""
-        if not scopes:
-            return {}
-        with translated():
-            acts: Any = self._client.xrevrange(self._key("acts"), count=_ACTS)
-        found: dict[str, PauseView] = {}
-        for entry, values in acts:
-            act = {foreign.text(name): foreign.text(value) for name, value in values.items()}
-            scope = act.get("scope", "")
-            if act.get("act") == "pause" and act.get("label") in scopes.get(scope, ()) and scope not in found:
-                at = foreign.number(entry.partition(b"-")[0])
-                found[scope] = PauseView(scope, at, act.get("by", ""), act.get("why", ""))
-        return found
 
     def ring_queue(self) -> int:
         """Rings that no worker has received."""

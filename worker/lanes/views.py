@@ -88,16 +88,6 @@ class DeadLetter(Trace):
 
 
 @dataclass(frozen=True, slots=True)
-class PauseView:
-    """Who put a pause on."""
-
-    scope: str
-    at_ms: int | None
-    by: str
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class OutcomeView:
     """One line of the stream of outcomes."""
 
