@@ -11,23 +11,21 @@ OUTCOMES, SECONDS = "signals_connector_outcomes_total", "signals_connector_laten
 CHOSEN = 'connector=~"$connector"'
 
 
-def _grown(metric: str, outcomes: str = "", within: str = "$__range") -> str:
-    """How much it grew over the time shown, or another, by connector."""
+def _in_range(metric: str, outcomes: str = "") -> str:
+    """How much it grew over the time shown, by connector."""
     series = f"{metric}{{{CHOSEN}, {outcomes}}}" if outcomes else f"{metric}{{{CHOSEN}}}"
     # A connector's series begin with its first event, which no increase sees: often the only failure.
-    born = f"({series} unless {series} offset {within})"
-    return f"sum by (connector) ({born} or increase({series}[{within}]))"
+    born = f"({series} unless {series} offset $__range)"
+    return f"sum by (connector) ({born} or increase({series}[$__range]))"
 
 
 def _with_zero(expr: str) -> str:
-    return f"{expr} or {_grown(OUTCOMES)} * 0"
+    return f"{expr} or {_in_range(OUTCOMES)} * 0"
 
 
-_FAILING = _grown(OUTCOMES, f'outcome=~"{FAILED}"')
-_REFUSED = _grown(OUTCOMES, 'outcome=~"rejected|invalid"')
-_ACCEPTED = _grown(OUTCOMES, 'outcome="accepted"')
-
-_LOST = _grown(OUTCOMES, 'outcome!~"accepted|cancelled"', "$__rate_interval")
+_FAILING = _in_range(OUTCOMES, f'outcome=~"{FAILED}"')
+_REFUSED = _in_range(OUTCOMES, 'outcome=~"rejected|invalid"')
+_ACCEPTED = _in_range(OUTCOMES, 'outcome="accepted"')
 
 _ALL = Row(
     "All that are chosen",
@@ -42,7 +40,7 @@ _ALL = Row(
         Stat(
             "Outcomes",
             "Signals that ended in the time shown.",
-            [Query(f"sum({_grown(OUTCOMES)})")],
+            [Query(f"sum({_in_range(OUTCOMES)})")],
             width=4,
             decimals=0,
         ),
@@ -67,7 +65,7 @@ _ALL = Row(
         Stat(
             "Mean latency",
             "From due time to outcome.",
-            [Query(f"sum({_grown(f'{SECONDS}_sum')}) / (sum({_grown(f'{SECONDS}_count')}) > 0)")],
+            [Query(f"sum({_in_range(f'{SECONDS}_sum')}) / (sum({_in_range(f'{SECONDS}_count')}) > 0)")],
             unit="s",
             width=8,
         ),
@@ -75,11 +73,11 @@ _ALL = Row(
             "Connectors",
             "How signals of each connector ended in the time shown. A click on a name shows it alone.",
             [
-                Query(_grown(OUTCOMES)),
+                Query(_in_range(OUTCOMES)),
                 Query(_with_zero(_ACCEPTED)),
                 Query(_with_zero(_REFUSED)),
                 Query(_with_zero(_FAILING)),
-                Query(f"{_grown(f'{SECONDS}_sum')} / ({_grown(f'{SECONDS}_count')} > 0)"),
+                Query(f"{_in_range(f'{SECONDS}_sum')} / ({_in_range(f'{SECONDS}_count')} > 0)"),
             ],
             columns=["Outcomes", "Accepted", "Refused", "Failed", "Mean latency"],
             units={"Mean latency": "s"},
@@ -124,9 +122,15 @@ _DETAIL = Row(
         ),
         Lines(
             "Failed and refused by connector",
-            "Signals that did not become an order, as far as is known: at each point those of a minute or so"
-            " before. Counted, since a rate would not see a connector's first.",
-            [Query(f"topk(15, {_LOST})", "{{connector}}")],
+            "Signals per second that did not become an order, as far as is known.",
+            [
+                Query(
+                    "topk(15, sum by (connector)"
+                    f' (rate({OUTCOMES}{{{CHOSEN}, outcome!~"accepted|cancelled"}}{RATE})) > 0)',
+                    "{{connector}}",
+                )
+            ],
+            unit="ops",
         ),
         Table(
             "Silent, but usually not",
@@ -138,7 +142,6 @@ _DETAIL = Row(
                 )
             ],
             columns=["Outcomes the day before"],
-            nothing="None",
             height=6,
             runbooks=["SignalsConnectorSilent"],
         ),

@@ -227,7 +227,6 @@ _TROUBLE = Row(
                 )
             ],
             hidden=["Value"],
-            nothing="None fires",
             link=("alertname", "Runbook", f"{RUNBOOKS}/${{__value.raw}}.md"),
             width=12,
             height=8,

@@ -184,8 +184,7 @@ class Heatmap(Panel):
 
 @dataclass(frozen=True)
 class Table(Panel):
-    """One row per value of a label, one column per query. ``link``: column, title and address; ``nothing``:
-    what is written where there is no row."""
+    """One row per value of a label, one column per query. ``link``: column, title and address."""
 
     width: int = 24
     height: int = 10
@@ -193,7 +192,6 @@ class Table(Panel):
     hidden: Sequence[str] = ()
     units: dict[str, str] = field(default_factory=dict)
     link: tuple[str, str, str] | None = None
-    nothing: str = ""
 
     kind = "table"
     format = "table"
@@ -223,8 +221,7 @@ class Table(Panel):
         return panel
 
     def _defaults(self) -> Json:
-        base: Json = {"custom": {"align": "auto", "filterable": True}}
-        return {**base, "noValue": self.nothing} if self.nothing else base
+        return {"custom": {"align": "auto", "filterable": True}}
 
     def _options(self) -> Json:
         return {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
