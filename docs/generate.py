@@ -66,8 +66,8 @@ def metrics_table() -> str:
 
 
 def _shown(default: object) -> str:
-    if default is None:
-        return ""
+    if default is None or default == "":
+        return "none"
     return f"`{int(default)}`" if isinstance(default, float) and default.is_integer() else f"`{default}`"
 
 

@@ -103,7 +103,9 @@ ORDERS = (
         "sum without (instance, pod, outcome)"
         ' (increase(signals_connector_outcomes_total{connector!="other"}[1d] offset 2h))'
         " > <usualOutcomes> unless"
-        " sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total[2h])) > 0",
+        # Its series begin anew with each worker, so that one may be there without ever having grown.
+        " sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total[2h]) > 0"
+        " or signals_connector_outcomes_total unless signals_connector_outcomes_total offset 2h)",
         "A connector that is usually busy is silent",
         "{{ $labels.connector }} had no signal for 2 hours, after {{ $value | humanize }} in the day before.",
         hold="5m",

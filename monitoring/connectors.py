@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from monitoring.dashboard import MATCHERS, Dashboard, Variable
 from monitoring.panels import Lines, Query, Row, Stat, Table
+from monitoring.promql import increase, or_none, rate
 from monitoring.recordings import FAILED
 
-RATE = "[$__rate_interval]"
 OUTCOMES, SECONDS = "signals_connector_outcomes_total", "signals_connector_latency_seconds"
 CHOSEN = 'connector=~"$connector"'
 
 
+def _series(metric: str, outcomes: str = "") -> str:
+    return f"{metric}{{{CHOSEN}, {outcomes}}}" if outcomes else f"{metric}{{{CHOSEN}}}"
+
+
 def _in_range(metric: str, outcomes: str = "") -> str:
     """How much it grew over the time shown, by connector."""
-    series = f"{metric}{{{CHOSEN}, {outcomes}}}" if outcomes else f"{metric}{{{CHOSEN}}}"
-    # A connector's series begin with its first event, which no increase sees: often the only failure.
-    born = f"({series} unless {series} offset $__range)"
-    return f"sum by (connector) ({born} or increase({series}[$__range]))"
+    return f"sum by (connector) ({increase(_series(metric, outcomes), '$__range', '$__range_s')})"
+
+
+def _per_second(metric: str, outcomes: str = "", *, by: str = "connector") -> str:
+    return f"sum by ({by}) ({rate(_series(metric, outcomes))})"
 
 
 def _with_zero(expr: str) -> str:
@@ -25,7 +30,12 @@ def _with_zero(expr: str) -> str:
 
 _FAILING = _in_range(OUTCOMES, f'outcome=~"{FAILED}"')
 _REFUSED = _in_range(OUTCOMES, 'outcome=~"rejected|invalid"')
+_FAILING_RATE = _per_second(OUTCOMES, 'outcome!~"accepted|cancelled"')
 _ACCEPTED = _in_range(OUTCOMES, 'outcome="accepted"')
+_SILENT = (
+    f"(sum by (connector) (increase({_series(OUTCOMES)}[1d] offset 2h)) > 0"
+    f" unless sum by (connector) ({increase(_series(OUTCOMES), '2h', '7200')}) > 0)"
+)
 
 _ALL = Row(
     "All that are chosen",
@@ -97,14 +107,14 @@ _DETAIL = Row(
         Lines(
             "Outcomes by connector",
             "The fifteen busiest of those that are chosen, signals per second.",
-            [Query(f"topk(15, sum by (connector) (rate({OUTCOMES}{{{CHOSEN}}}{RATE})))", "{{connector}}")],
+            [Query(f"topk(15, {_per_second(OUTCOMES)})", "{{connector}}")],
             unit="ops",
             stacked=True,
         ),
         Lines(
             "Outcomes by how",
             "How signals of the chosen connectors end, per second.",
-            [Query(f"sum by (outcome) (rate({OUTCOMES}{{{CHOSEN}}}{RATE}))", "{{outcome}}")],
+            [Query(_per_second(OUTCOMES, by="outcome"), "{{outcome}}")],
             unit="ops",
             stacked=True,
         ),
@@ -113,8 +123,7 @@ _DETAIL = Row(
             "From due time to outcome; the fifteen slowest of those that are chosen.",
             [
                 Query(
-                    f"topk(15, sum by (connector) (rate({SECONDS}_sum{{{CHOSEN}}}{RATE}))"
-                    f" / (sum by (connector) (rate({SECONDS}_count{{{CHOSEN}}}{RATE})) > 0))",
+                    f"topk(15, {_per_second(f'{SECONDS}_sum')} / ({_per_second(f'{SECONDS}_count')} > 0))",
                     "{{connector}}",
                 )
             ],
@@ -125,8 +134,7 @@ _DETAIL = Row(
             "Signals per second that did not become an order, as far as is known.",
             [
                 Query(
-                    "topk(15, sum by (connector)"
-                    f' (rate({OUTCOMES}{{{CHOSEN}, outcome!~"accepted|cancelled"}}{RATE})) > 0)',
+                    or_none(f"topk(15, {_FAILING_RATE} > 0)", "connector"),
                     "{{connector}}",
                 )
             ],
@@ -134,12 +142,9 @@ _DETAIL = Row(
         ),
         Table(
             "Silent, but usually not",
-            "Connectors without an outcome for two hours that had some in the day before.",
+            "Connectors without an outcome for two hours that had some in the day before, or none.",
             [
-                Query(
-                    f"sum by (connector) (increase({OUTCOMES}{{{CHOSEN}}}[1d] offset 2h)) > 0"
-                    f" unless sum by (connector) (increase({OUTCOMES}{{{CHOSEN}}}[2h])) > 0"
-                )
+                Query(or_none(_SILENT, "connector")),
             ],
             columns=["Outcomes the day before"],
             height=6,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monitoring.dashboard import MATCHERS, Dashboard, Variable
 from monitoring.panels import Lines, Query, Row
+from monitoring.promql import or_none
 from monitoring.recordings import LEDGER
 from monitoring.thresholds import THRESHOLDS
 
@@ -89,10 +90,12 @@ _POSTING = Row(
         ),
         Lines(
             "Circuit breaker",
-            "1 while an endpoint counts as out of order.",
+            "1 while an endpoint counts as out of order; none does while none is named.",
             [
-                Query(f"max by (endpoint) ({LEDGER} (signals_circuit_open))", "{{endpoint}}"),
-                Query(f"sum({LEDGER} (signals_circuits_open))", "open"),
+                Query(
+                    or_none(f"max by (endpoint) ({LEDGER} (signals_circuit_open))", "endpoint"),
+                    "{{endpoint}}",
+                )
             ],
             runbooks=["SignalsCircuitOpen"],
         ),
@@ -210,8 +213,11 @@ _PROCESS = Row(
             "Files that are watched",
             "Changes of files taken over and refused since the start; failing: a broken one is ignored now.",
             [
-                Query("sum by (file, result) (signals_config_changes_total)", "{{file}} {{result}}"),
-                Query("max by (file) (signals_config_failing)", "{{file}} failing"),
+                Query(
+                    or_none("sum by (file, result) (signals_config_changes_total)", "file"),
+                    "{{file}} {{result}}",
+                ),
+                Query(or_none("max by (file) (signals_config_failing)", "file"), "{{file}} failing"),
             ],
             runbooks=["SignalsReloadFailing"],
         ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monitoring.dashboard import Dashboard
 from monitoring.panels import Heatmap, Lines, Query, Row, Stat, Table
+from monitoring.promql import or_none
 from monitoring.recordings import DECIDED, ENDED, FAILED, LEDGER
 from monitoring.rules import RUNBOOKS
 from monitoring.thresholds import THRESHOLDS
@@ -177,6 +178,11 @@ def _burn(window: str) -> str:
     return f"max(signals:failures:ratio_rate{window}) / {LIMIT['errorBudget']:g}"
 
 
+_FIRING = (
+    "max by (alertname, severity, connector, file, scope, instance)"
+    ' (ALERTS{alertname=~"Signals.*", alertstate="firing"})'
+)
+
 _TROUBLE = Row(
     "Trouble",
     [
@@ -221,10 +227,7 @@ _TROUBLE = Row(
             "Alerts",
             "Alerts that fire now; the name leads to the runbook.",
             [
-                Query(
-                    "max by (alertname, severity, connector, file, scope, instance)"
-                    ' (ALERTS{alertname=~"Signals.*", alertstate="firing"})'
-                )
+                Query(or_none(_FIRING, "severity")),  # no alertname, so nothing to click on
             ],
             hidden=["Value"],
             link=("alertname", "Runbook", f"{RUNBOOKS}/${{__value.raw}}.md"),

@@ -51,7 +51,13 @@ class Window:
         self._prometheus = prometheus
         self._start, self._end = start, end
         self._step = max(SCRAPE, math.ceil((end - start) / POINTS))
-        self._variables = {"__rate_interval": f"{max(4 * SCRAPE, 15)}s", "__range": f"{end - start}s"}
+        rated = max(4 * SCRAPE, 15)
+        self._variables = {
+            "__rate_interval": f"{rated}s",
+            "__rate_interval_ms": f"{rated * 1000}",
+            "__range": f"{end - start}s",
+            "__range_s": f"{end - start}",
+        }
 
     def board(self, board: Json) -> Json:
         """The dashboard, with the answers to its queries beside each target."""

@@ -144,7 +144,7 @@ groups:
       runbook_url: {{ trimSuffix "/" . }}/SignalsRefusedFull.md
 {{- end }}
   - alert: SignalsConnectorSilent
-    expr: sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total{ {{ $narrow }}, connector!="other"}[1d] offset 2h)) > {{ $.Values.monitoring.rules.thresholds.usualOutcomes }} unless sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total{ {{ $narrow }} }[2h])) > 0
+    expr: sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total{ {{ $narrow }}, connector!="other"}[1d] offset 2h)) > {{ $.Values.monitoring.rules.thresholds.usualOutcomes }} unless sum without (instance, pod, outcome) (increase(signals_connector_outcomes_total{ {{ $narrow }} }[2h]) > 0 or signals_connector_outcomes_total{ {{ $narrow }} } unless signals_connector_outcomes_total{ {{ $narrow }} } offset 2h)
     for: 5m
     labels:
       severity: warning

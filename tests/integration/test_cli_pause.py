@@ -65,6 +65,44 @@ def test_scopes_add_up_and_what_stays_is_told(run: Run, desk: Desk) -> None:
     }
 
 
+def test_who_paused_what_when_and_why_is_shown(run: Run, desk: Desk) -> None:
+    # given
+    run("pause", "--entries", "--by", "zoe", "--why", "long over")
+    run("resume")
+    run("pause", "--entries", "--by", "ann", "--why", "news at 14:30")
+    run("pause", "--entries", "--by", "bob", "--why", "the same again")  # changes nothing
+    run("pause", "--group", "desk", "--by", "eve\x1b[31m", "--why", "")
+    # when
+    lines = [line.split() for line in run("status").stdout.splitlines()]
+    told = json.loads(run("status", "--json").stdout)["paused_by"]
+    # then
+    (entries,) = [line for line in lines if line[:1] == ["entries"]]
+    assert (entries[-4:], "ago" in entries) == (["ann", "news", "at", "14:30"], True)
+    assert ["everything", "of", "a", "(group", "desk)"] in [line[:5] for line in lines]
+    assert any("eve\\x1b[31m" in line for line in lines)
+    by = {(one["scope"], one["label"]): (one["by"], one["why"]) for one in told}
+    assert by == {
+        ("entries", BY_PERSON): ("ann", "news at 14:30"),
+        ("all:a", "group desk"): ("eve\x1b[31m", ""),
+        ("all:b", "group desk"): ("eve\x1b[31m", ""),
+    }
+    now_ms = desk.redis_ms()
+    assert all(0 <= now_ms - one["since_ms"] < 60_000 for one in told)
+
+
+def test_a_pause_whose_beginning_is_forgotten_is_shown_all_the_same(run: Run, desk: Desk) -> None:
+    run("pause", "--by", "ann")
+    for number in range(1200):  # more than fit into what is read at once
+        desk.client.xadd(f"{desk.prefix}acts", {"act": "discard", "id": f"{number}"})
+    (shown,) = json.loads(run("status", "--json").stdout)["paused_by"]
+    assert shown["by"] == "ann"
+    desk.client.delete(f"{desk.prefix}acts")
+    (shown,) = json.loads(run("status", "--json").stdout)["paused_by"]
+    assert shown == {"scope": "all", "label": BY_PERSON, "since_ms": None, "by": "", "why": ""}
+    (line,) = [line for line in run("status").stdout.splitlines() if line.startswith("everything")]
+    assert line.split() == ["everything", "?", "?"]
+
+
 def test_nothing_to_resume(run: Run) -> None:
     assert run("resume").stdout == "resumed: nothing\n"
 

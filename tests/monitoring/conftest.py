@@ -19,7 +19,9 @@ from demo.stack import Process, Server, cli, eventually, fetch, free_port, start
 from tests.monitoring.promtool import HOUSE, RULES
 from tests.programs import program
 
-MISCHIEF = ("400:p=0.05", "503:p=0.1", "reset:action=open*,p=0.1")
+REFUSED = "refused"
+"""A connector whose signals the endpoint refuses."""
+MISCHIEF = (f"400:connector={REFUSED}", "400:p=0.05", "503:p=0.1", "reset:action=open*,p=0.1")
 
 
 @dataclass
@@ -31,6 +33,7 @@ class Watched:
     """Addresses of metrics."""
     alerts: list[dict[str, Any]] = field(default_factory=list)
     """What Alertmanager told."""
+    redis_url: str = ""
 
     def ask(self, query: str) -> list[dict[str, Any]]:
         """The result of an instant query."""
@@ -48,19 +51,17 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     folder = tmp_path_factory.mktemp("watched")
     alerts: list[dict[str, Any]] = []
     with ExitStack() as stack:
-        pages = _start_stack(stack, folder)
+        server = stack.enter_context(Server(folder / "server", maxmemory="256mb"))
+        pages = _start_stack(stack, folder, server)
         told = stack.enter_context(_receiver(alerts))
         alertmanager = _start_alertmanager(stack, folder, told)
         jobs = {"worker": pages[:1], "gateway": pages[1:]}
         prometheus = start_prometheus(stack, folder, jobs, RULES, alertmanager)
-        yield Watched(prometheus, pages, alerts)
+        yield Watched(prometheus, pages, alerts, server.url)
 
 
-def _start_stack(stack: ExitStack, folder: Path) -> list[str]:
-    """A server, the paper endpoint, a worker, a gateway and traffic; where their metrics are."""
-    server = stack.enter_context(Server(folder / "server", maxmemory="256mb"))
-    accounts = folder / "accounts.yaml"
-    accounts.write_text("accounts:\n  - name: BTC Trend\n")
+def _start_stack(stack: ExitStack, folder: Path, server: Server) -> list[str]:
+    """The paper endpoint, a worker, a gateway and traffic as with Docker; where their metrics are."""
     port = free_port()
     rules = [part for rule in MISCHIEF for part in ("--mischief", rule)]
     paper = Process(
@@ -69,9 +70,7 @@ def _start_stack(stack: ExitStack, folder: Path) -> list[str]:
     stack.enter_context(paper)
     endpoint = f"http://127.0.0.1:{port}"
     eventually(lambda: fetch(f"{endpoint}/healthz")[0] == 200, within=30, what="the paper endpoint answers")
-    worker, page = start_worker(
-        server.url, f"{endpoint}/trading-signal/webhook", folder / "worker.log", accounts_file=accounts
-    )
+    worker, page = start_worker(server.url, f"{endpoint}/trading-signal/webhook", folder / "worker.log")
     stack.enter_context(worker)
     door = f"http://127.0.0.1:{free_port()}"
     inside = f"http://127.0.0.1:{free_port()}"

@@ -36,7 +36,17 @@ def queries(board: dict[str, Any]) -> Iterator[Query]:
             yield Query(board["uid"], panel["title"], target["refId"], target["expr"])
 
 
-def filled(expr: str, *, interval: str = "5m", **variables: str) -> str:
+def filled(expr: str, *, interval: str = "5m", time_range: str = "1h", **variables: str) -> str:
     """With variables replaced; all are chosen where nothing else is given."""
-    known = {"__rate_interval": interval, "__range": "1h", **variables}
+    known = {
+        "__rate_interval": interval,
+        "__rate_interval_ms": f"{_seconds(interval) * 1000}",
+        "__range": time_range,
+        "__range_s": f"{_seconds(time_range)}",
+        **variables,
+    }
     return re.sub(r"\$(\w+)", lambda found: known.get(found[1], ".*"), expr)
+
+
+def _seconds(duration: str) -> int:
+    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]

@@ -160,6 +160,14 @@ CASES = [
         severity="warning",
         step="5m",
     ),
+    Case(
+        "SignalsConnectorSilent",
+        {CONNECTOR: "0+1x311 stale", f'{CONNECTOR[:-1]},job="signals",instance="new:9464"}}': "_x320 1x90"},
+        silent=("27h50m", "28h20m"),
+        severity="warning",
+        step="5m",
+        why="its one outcome of late began the series of a new worker",
+    ),
     gauge("SignalsPaused", 'signals_paused{scope="all"}', "0", "1", hold=60, severity="info"),
     Case("SignalsWorkerAbsent", {"signals_threads": "64x10 _x20 64x10"}, ("20m",), ("10m", "35m")),
     Case(

@@ -12,17 +12,11 @@ import yaml
 
 from demo.stack import eventually, fetch
 from monitoring.rules import RUNBOOKS
-from tests.monitoring.conftest import Watched
+from producers import SignalProducer
+from tests.monitoring.conftest import REFUSED, Watched
 from tests.monitoring.promtool import RULES
 from tests.monitoring.queries import DASHBOARDS, Query, filled, queries
-
-MAY_BE_EMPTY = {
-    "Circuit breaker": "`signals_circuit_open` is there while one is open",
-    "Trouble": "nothing fails",
-    "Failed calls": "Redis does not fail",
-    "Silent, but usually not": "takes a day",
-}
-"""Panels whose queries need not all find something in half a minute of good weather, and why."""
+from worker.settings import Settings
 
 OTHERS = {"ALERTS", "up"}
 """Series that Prometheus makes."""
@@ -30,7 +24,6 @@ OTHERS = {"ALERTS", "up"}
 
 def test_every_query_of_the_dashboards_finds_data(watched: Watched) -> None:
     left = [query for path in DASHBOARDS for query in queries(json.loads(path.read_text()))]
-    left = [query for query in left if query.panel not in MAY_BE_EMPTY]
 
     def found(query: Query) -> bool:
         results = watched.ask(filled(query.expr, interval="5s"))
@@ -46,10 +39,33 @@ def test_every_query_of_the_dashboards_finds_data(watched: Watched) -> None:
         assert not left, "no data for\n" + "\n".join(map(str, left))
 
 
-def test_queries_that_may_find_nothing_are_understood(watched: Watched) -> None:
-    for path in DASHBOARDS:
-        for query in queries(json.loads(path.read_text())):
-            watched.ask(filled(query.expr, interval="5s"))
+def test_a_connector_is_on_its_dashboard_from_its_first_signals(watched: Watched) -> None:
+    # given
+    panels = {"Outcomes", "Refused", "Outcomes by connector", "Failed and refused by connector"}
+    board = next(path for path in DASHBOARDS if path.stem == "connectors")
+    asked = [one for one in queries(json.loads(board.read_text())) if one.panel in panels]
+    orders = [
+        {"connectorName": REFUSED, "connectorToken": "t", "action": "openLong", "fixed": size}
+        for size in ("1", "2", "3")
+    ]
+    settings = Settings(redis_url=watched.redis_url)
+    # when: they are all there is, and end between two scrapes
+    with SignalProducer(settings=settings) as producer:
+        producer.send(orders)
+    # then
+    left = {query.panel: query.expr for query in asked}
+
+    def all_told() -> bool:
+        for panel, expr in list(left.items()):
+            results = watched.ask(filled(expr, interval="30s", connector=REFUSED))
+            if any(float(result["value"][1]) > 0 for result in results):
+                del left[panel]
+        return not left
+
+    try:
+        eventually(all_told, within=25, what="every panel tells of it", pause=0.5)
+    finally:
+        assert sorted(left) == []
 
 
 def test_every_rule_can_be_evaluated(watched: Watched) -> None:

@@ -8,10 +8,13 @@ from rich.text import Text
 
 from worker.cli.common import OUTCOME_STYLES, age, block, cell, listing, mark, name_cell, since
 from worker.cli.risk import LATE_MS, risks
-from worker.lanes.views import LaneView
+from worker.lanes.pauses import BY_PERSON, describe
+from worker.lanes.views import LaneView, PauseView
 from worker.records import Census
 
 _WIDE = 100
+_PAUSES = 5
+"""Pauses that are shown one by one; a group can have hundreds."""
 _OTHER_COLUMNS = 58
 _STATES = {
     "leased": ("posting", "green"),
@@ -22,9 +25,11 @@ _STATES = {
 }
 
 
-def picture(census: Census, lanes: list[LaneView], on: Console) -> Group:
+def picture(census: Census, pauses: list[PauseView], lanes: list[LaneView], on: Console) -> Group:
     """The whole page."""
     parts: list[RenderableType] = [_headline(census, on), block(_numbers(census))]
+    if pauses:
+        parts.append(block(_pauses(census.now_ms, pauses)))
     if lanes:
         parts.append(block(_lanes(census, lanes, on.width)))
     if census.dead:
@@ -74,6 +79,20 @@ def _totals(totals: dict[str, int]) -> str:
     first = ("admitted", "accepted")
     order = [*first, *sorted(name for name in totals if name not in first)]
     return ", ".join(f"{totals[name]:,} {cell(name)}" for name in order if totals.get(name)) or "nothing"
+
+
+def _pauses(now_ms: int, pauses: list[PauseView]) -> Table:
+    title = "Pauses" + (f" (the last {_PAUSES} of {len(pauses):,})" if len(pauses) > _PAUSES else "")
+    table = listing("held", "since", "by", "why", title=title)
+    for pause in sorted(pauses, key=lambda one: one.since_ms or 0, reverse=True)[:_PAUSES]:
+        group = "" if pause.label == BY_PERSON else f" ({pause.label})"
+        table.add_row(
+            cell(describe(pause.scope) + group, most=48),
+            since(now_ms, pause.since_ms),
+            cell(pause.by or "?", most=20),
+            cell(pause.why),
+        )
+    return table
 
 
 def _lanes(census: Census, lanes: list[LaneView], width: int) -> Table:

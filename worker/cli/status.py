@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -21,8 +22,9 @@ from worker.cli.common import (
 from worker.cli.page import picture
 from worker.cli.risk import risks
 from worker.errors import SignalsError
+from worker.lanes.acts import Acts
 from worker.lanes.register import Register
-from worker.lanes.views import LaneView
+from worker.lanes.views import LaneView, PauseView
 from worker.records import Census
 
 
@@ -51,33 +53,45 @@ def command(most: int, watch: float | None, as_json: bool) -> None:
       signal-worker status --json | jq .dead
     """
     client, settings = open_redis()
-    register = Register(client, prefix=settings.prefix)
+    look = _Look(Register(client, prefix=settings.prefix), Acts(client, prefix=settings.prefix), most)
     if watch is None:
-        _once(register, most, as_json=as_json)
+        _once(look, as_json=as_json)
         return
     with suppress(KeyboardInterrupt):
         if not as_json and console().is_terminal:
-            _live(register, most, watch)
+            _live(look, watch)
         while True:
-            _once(register, most, as_json=as_json)
+            _once(look, as_json=as_json)
             time.sleep(watch)
 
 
-def _once(register: Register, most: int, *, as_json: bool) -> None:
-    census, lanes = register.census(), register.lanes(most)
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Asks for all that is shown."""
+
+    register: Register
+    acts: Acts
+    lanes: int
+
+    def __call__(self) -> tuple[Census, list[PauseView], list[LaneView]]:
+        census = self.register.census()
+        return census, self.acts.pauses(census.pauses), self.register.lanes(self.lanes)
+
+
+def _once(look: _Look, *, as_json: bool) -> None:
     if as_json:
-        emit(_record(census, lanes))
+        emit(_record(*look()))
     else:
         out = console()
-        out.print(picture(census, lanes, out))
+        out.print(picture(*look(), out))
 
 
-def _live(register: Register, most: int, every: float) -> None:
+def _live(look: _Look, every: float) -> None:
     out = console()
     with Live(console=out, auto_refresh=False, screen=True) as live:
         while True:
             try:
-                shown: RenderableType = picture(register.census(), register.lanes(most), out)
+                shown: RenderableType = picture(*look(), out)
             except SignalsError as error:
                 # It may come back; whoever watches wants to see it do so.
                 shown = cell(f"{error}", "bold red")
@@ -85,9 +99,10 @@ def _live(register: Register, most: int, every: float) -> None:
             time.sleep(every)
 
 
-def _record(census: Census, lanes: list[LaneView]) -> dict[str, Any]:
+def _record(census: Census, pauses: list[PauseView], lanes: list[LaneView]) -> dict[str, Any]:
     return {
         **dataclasses.asdict(census),
         "risks": [dataclasses.asdict(risk) for risk in risks(census)],
+        "paused_by": [dataclasses.asdict(pause) for pause in pauses],
         "oldest_lanes": [dataclasses.asdict(lane) for lane in lanes],
     }

@@ -30,6 +30,17 @@ class LaneView:
 
 
 @dataclass(frozen=True, slots=True)
+class PauseView:
+    """What somebody holds back; who, when and why are unknown of one that began too long ago."""
+
+    scope: str
+    label: str
+    since_ms: int | None = None
+    by: str = ""
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class SignalView:
     """Where a signal is, or how it ended."""
 
