@@ -71,8 +71,8 @@ def told(
         desk.lanes.checkout(before, "token")  # who is held back is halted
     answers = [desk.lanes.admit(call, in_order=most) for call in calls]
     results = [result for answer in answers for result in answer.results]
-    rung = dict.fromkeys(lane for answer in answers for lane in answer.rings)
-    return results, list(rung), contents(desk.client, desk.prefix)
+    rung = {lane for answer in answers for lane in answer.rings}
+    return results, rung, contents(desk.client, desk.prefix)
 
 
 def contents(client: redis.Redis, prefix: str) -> dict[bytes, Any]:

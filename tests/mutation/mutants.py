@@ -293,8 +293,8 @@ MUTANTS = [
         "what makes others pointless does not find those that came with it",
         3,
         f"{LUA}/admit.lua",
-        "    write_aside()\n    singly(place)",
-        "    singly(place)",
+        "    write_aside()\n    take_in(place)",
+        "    take_in(place)",
         (f"{TOGETHER}::test_a_batch_does_what_its_signals_do_one_by_one",),
     ),
     Mutant(
@@ -336,7 +336,7 @@ MUTANTS = [
     Mutant(
         "a delayed signal joins its lane at once",
         4,
-        f"{LUA}/rare/alone.lua",
+        f"{LUA}/alone.lua",
         "if rec.state == 'delayed' then calendar().delay(rec) else join(rec) end",
         "join(rec)",
         (f"{LANES}::TestCalendar::test_never_before_its_time_and_in_order_of_due_time",),

@@ -11,7 +11,7 @@ from worker.lanes import assembly
 from worker.lanes.assembly import Part, needed, parts, with_rare
 
 LUA = files("worker.lanes") / "lua"
-SCRIPTS = ["admit", "checkout", "settle", "defer", "drop", "pause", "release", "resolve", "wake"]
+SCRIPTS = ["admit", "admit_one", "checkout", "settle", "defer", "drop", "pause", "release", "resolve", "wake"]
 
 
 def names(chosen: list[Part]) -> list[str]:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-SHARED = ("common", "brakes", "lanes", "intake")
+SHARED = ("common", "brakes", "lanes", "intake", "alone")
 """Files whose parts build on each other in this order, and on the basis."""
 
 _COMMENT = re.compile(r"^ *--.*\n|\s+--.*$", re.MULTILINE)

@@ -83,9 +83,11 @@ class Lanes:
         hearing = Hearing(client)
 
         def script(name: str) -> Script:
-            return Script(client, hearing, prefix, name, when_full=name != "admit", observe=observe)
+            # What takes signals in is not run when Redis is full; all else gives memory back.
+            takes = name.startswith("admit")
+            return Script(client, hearing, prefix, name, when_full=not takes, observe=observe)
 
-        self._admit = script("admit")
+        self._admit, self._admit_one = script("admit"), script("admit_one")
         self._checkout, self._settle, self._defer = script("checkout"), script("settle"), script("defer")
         self._wake, self._pause = script("wake"), script("pause")
         self._resolve, self._drop, self._release = script("resolve"), script("drop"), script("release")
@@ -108,8 +110,9 @@ class Lanes:
 
         ``in_order``: where a lane is full, refuse exits too, which otherwise still find room.
         """
+        script = self._admit_one if len(batch) == 1 else self._admit
         reply = self._call(
-            self._admit, durability=self._durability, insist=True, **self._admission(batch, in_order=in_order)
+            script, durability=self._durability, insist=True, **self._admission(batch, in_order=in_order)
         )
         return _admitted(reply, len(batch))
 
@@ -117,7 +120,8 @@ class Lanes:
         """As ``admit``, for an answer that is wanted later: the batch is on its way meanwhile."""
         arguments = self._admission(batch, in_order=in_order)
         extra = arguments.pop("extra")
-        begun = self._admit.begin(
+        script = self._admit_one if len(batch) == 1 else self._admit
+        begun = script.begin(
             self._with_basis(arguments, self._durability),
             self._persistence,
             self._durability,

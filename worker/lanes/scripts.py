@@ -75,7 +75,7 @@ class Script:
         self._client = client
         self._hearing = hearing
         self._prefix = prefix
-        self._name = name
+        self._name = name.partition("_")[0]  # `admit_one` is a way to admit
         self._observe = observe
         self._evaluate = self._ask if observe is None else self._observed(observe)
 

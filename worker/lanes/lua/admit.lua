@@ -11,23 +11,22 @@
 --
 -- Most signals are new, due at once, and make nothing else pointless. They are put aside and written together, with
 -- one command for all keys of a sort where there is one: to give a command costs more than the command. Before any
--- other is looked at (rare/alone.lua) they are written, so that it finds what it would if each were by itself.
+-- other is looked at they are written, so that it finds what it would if each had been by itself.
 
-local refused = {}  -- the answer
-local spoilt = nil  -- why a lane could not be written to
-
-if format < A.format then call('SET', P .. 'format', A.format) end
-local seq = call('INCRBY', P .. 'seq', #A.items / PARTS) - #A.items / PARTS
-batch_from = seq + 1
-look_around()
+begin_batch()
 
 for _, kind in ipairs(A.kinds) do
   kind.plain = kind.delay == 0 and not (kind.hold or kind.text or kind.drops)
   if kind.plain then
     kind.state, kind.admitted, kind.due, kind.expires = 'waiting', now, now, kind.age and now + kind.age
     kind.fields, kind.size = new_fields(kind)
+    for i, value in ipairs(kind.fields) do  -- once, not for each signal
+      if type(value) == 'number' then kind.fields[i] = string.format('%.0f', value) end
+    end
   end
 end
+
+local spoilt = nil  -- why a lane could not be written to
 
 local function is_free(claim) return not claim or unclaimed[claim] end
 
@@ -38,7 +37,10 @@ end
 
 local groups, group_of, put_aside = {}, {}, 0  -- what was put aside, by lane
 
-local function put_by(place, lane, kind)
+-- Put a plain signal aside, if it is one.
+local function put(place)
+  local lane, kind = given(place, 2), A.kinds[given(place, 6)]
+  if not is_plain(place, lane, kind) then return false end
   local group = group_of[lane]
   if not group then
     group = { lane = lane, ids = {}, places = {}, exits = {}, delayed = A.most > 0 and delayed(lane) or 0 }
@@ -50,6 +52,7 @@ local function put_by(place, lane, kind)
   if order then unclaimed[order] = false end
   if key then unclaimed[key] = false end
   stored[id], put_aside = true, put_aside + 1
+  return true
 end
 
 -- Append to its lane what was put aside; 'in' if that is done. It comes before all else that is written, because only
@@ -105,7 +108,7 @@ local function write(taken)
   for _, group in ipairs(taken) do
     for _, place in ipairs(group.places) do
       local kind = A.kinds[given(place, 6)]
-      write_record(place, seq, kind.fields, kind.size)
+      write_record(place, kind.fields, kind.size)
     end
     count = count + #group.places
     if group.has_work then tell_lane(group) else idle[#idle + 1] = group.lane end
@@ -113,11 +116,6 @@ local function write(taken)
   begin_lanes(idle)
   tally(COUNTS, 'waiting', count)
   tally(TOTALS, 'admitted', count)
-end
-
-local function singly(place)
-  local answer = alone().admit(place, seq)
-  if answer then refused[#refused + 1] = answer end
 end
 
 -- Write what was put aside. Where not all of a lane find room, each is looked at by itself.
@@ -136,18 +134,16 @@ local function write_aside()
   end
   write(by_fate['in'])
   for _, group in ipairs(by_fate.crowded) do
-    for _, place in ipairs(group.places) do singly(place) end
+    for _, place in ipairs(group.places) do take_in(place) end
   end
 end
 
 for place = 1, #A.items / PARTS do
-  local lane, kind = given(place, 2), A.kinds[given(place, 6)]
-  if is_plain(place, lane, kind) then
-    put_by(place, lane, kind)
-    if put_aside == CHUNK then write_aside() end
-  else
+  if not put(place) then
     write_aside()
-    singly(place)
+    take_in(place)
+  elseif put_aside == CHUNK then
+    write_aside()
   end
 end
 write_aside()

@@ -10,7 +10,7 @@
 --            slots  times in ms at which somebody must wake the calendar (`signals.wake`)
 --            ended  signals that reached their outcome in this call
 --            circuits  {endpoint, open}: circuits that this call opened or closed
---            items  one answer per argument, as each script documents
+--            items  one answer per argument, or of each that needs one, as each script documents
 --
 -- Time is always the server's, in ms: one clock for all producers and workers.
 -- Every script gives the same answer when the same caller asks again after a lost reply.

@@ -59,19 +59,25 @@ local function new_fields(rec)
   local list, size = { 'connector', '', 'seq', '', 'print', '', 'v', A.format, 'attempts', 0 }, 10
   for _, name in ipairs(COMMON) do
     local value = rec[name]
-    if type(value) == 'number' then value = string.format('%.0f', value) end
     if value then list[size + 1], list[size + 2], size = name, value, size + 2 end
   end
   return list, size
 end
 
--- `seq` is that of the signal at place 0.
-local function write_record(place, seq, list, size)
+local function write_record(place, list, size)
   local from = (place - 1) * PARTS
-  list[2], list[4], list[6] = A.items[from + 2], string.format('%.0f', seq + place), A.items[from + 3]
+  list[2], list[4], list[6] = A.items[from + 2], batch_from + place - 1, A.items[from + 3]
   if order_claims[place] then list[size + 1], list[size + 2], size = 'order', A.items[from + 4], size + 2 end
   if key_claims[place] then list[size + 1], list[size + 2], size = 'key', A.items[from + 5], size + 2 end
   call('HSET', record_keys[place], unpack(list, 1, size))
 end
 
 local stored = {}  -- ids of signals that this call stored
+local refused = {}  -- the answer of `admit`
+
+local function begin_batch()
+  if format < A.format then call('SET', P .. 'format', A.format) end
+  local count = #A.items / PARTS
+  batch_from = call('INCRBY', P .. 'seq', count) - count + 1
+  look_around()
+end

@@ -1,5 +1,5 @@
--- Takes in a signal that must be looked at by itself: it may be known already, is not due at once, makes others
--- pointless, or may find its lane full.
+-- How a signal is taken in that comes alone, or must be looked at by itself: it may be known already, is not due at once,
+-- makes others pointless, or may find its lane full.
 
 local function is_known(place)
   if unheard then return stored[given(place, 1)] end
@@ -40,7 +40,8 @@ local function refuse(place, held)
   local status = print == given(place, 3) and 'duplicate' or 'conflict'
   tally(TOTALS, status, 1)
   local known = call('HMGET', signal_key(first), 'state', 'outcome')
-  return { place = place, status = status, first = first, state = known[2] or known[1] or 'finished' }
+  refused[#refused + 1] = { place = place, status = status, first = first,
+    state = known[2] or known[1] or 'finished' }
 end
 
 -- What takes risk away is still taken when entries are not any more; and a full lane must be one that can be
@@ -61,13 +62,18 @@ local function repeat_answer(id)
 end
 
 local function record_of(place)
-  local rec = { id = given(place, 1), connector = given(place, 2) }
-  for name, value in pairs(A.kinds[given(place, 6)]) do rec[name] = value end
+  local kind, rec = A.kinds[given(place, 6)], {}
+  if #A.items > PARTS then  -- others may be of its kind
+    for name, value in pairs(kind) do rec[name] = value end
+  else
+    rec = kind
+  end
+  rec.id, rec.connector = given(place, 1), given(place, 2)
   return rec
 end
 
-local function store(place, rec, seq)
-  rec.seq, rec.admitted = seq + place, now
+local function store(place, rec)
+  rec.seq, rec.admitted = batch_from + place - 1, now
   -- The clock is cut to whole ms: one more, so that no delay ever ends early.
   rec.due = rec.delay > 0 and now + rec.delay + 1 or now
   rec.held = rec.hold and now + rec.hold
@@ -77,13 +83,12 @@ local function store(place, rec, seq)
   local texts = {}
   add_texts(texts, place)
   call('MSET', unpack(texts))
-  write_record(place, seq, new_fields(rec))
+  write_record(place, new_fields(rec))
   for _, claim in ipairs(claims_of(place)) do unclaimed[claim] = false end
   stored[rec.id] = true
 end
 
--- Nothing if it is accepted; otherwise its answer.
-local function admit(place, seq)
+local function take_in(place)
   if is_known(place) then return repeat_answer(given(place, 1)) end
   local rec = record_of(place)
   local held, before = holder_of(place), sent_before(rec)
@@ -91,13 +96,12 @@ local function admit(place, seq)
   if before then return refuse(place, before .. ' ' .. given(place, 3)) end
   if is_full(rec) then
     tally(TOTALS, 'full', 1)
-    return { place = place, status = 'full' }
+    refused[#refused + 1] = { place = place, status = 'full' }
+    return
   end
   promote(rec.connector)  -- what fell due before now goes first
-  store(place, rec, seq)
+  store(place, rec)
   note_text(rec)
   if rec.state == 'delayed' then calendar().delay(rec) else join(rec) end
   tally(TOTALS, 'admitted', 1)
 end
-
-return { admit = admit }
