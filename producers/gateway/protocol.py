@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -21,6 +22,7 @@ PIPELINE_LIMIT = 16
 """Requests that one connection may send ahead of their answers."""
 LOOK_EVERY = 1.0
 """Seconds between two looks at the connections; a tenth of a shorter timeout."""
+_UPGRADE = re.compile(rb"\r\nUpgrade:", re.IGNORECASE)
 
 
 class LimitedProtocol(HttpToolsProtocol):
@@ -59,7 +61,7 @@ class LimitedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         in_head = self.head_since is not None
-        super().data_received(data)
+        super().data_received(data if self._in_body() else _without_upgrade(data))
         if in_head is (self.head_since is not None):
             self._received += len(data)
             if self._received > (HEAD_LIMIT if in_head else HEAD_LIMIT + OVERHEAD * self.body_limit):
@@ -105,12 +107,15 @@ class LimitedProtocol(HttpToolsProtocol):
         begun = (self.head_since, self.answer_since)
         if any(since is not None and now - since >= timeout for since in begun):
             self._abort()
-        elif self.cycle is not None and self.cycle.more_body and now - self.body_since >= timeout:
+        elif self._in_body() and now - self.body_since >= timeout:
             self.cycle.message_event.set()
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
         self._running = cycle
         super()._start_asgi_task(cycle, app)
+
+    def _in_body(self) -> bool:
+        return self.cycle is not None and self.cycle.more_body
 
     def _is_ahead(self) -> bool:
         """Whether what is read now is not the request that the application works on."""
@@ -133,6 +138,13 @@ class LimitedProtocol(HttpToolsProtocol):
     def _expect_head(self) -> None:
         self._received = 0
         self.head_since = steady()
+
+
+def _without_upgrade(data: bytes) -> bytes:
+    """``data`` begins in a head. Java's client asks for HTTP/2 with every request, which a server may ignore; but
+    the parser drops the body of whoever asks."""
+    head, end, rest = data.partition(b"\r\n\r\n")
+    return _UPGRADE.sub(b"\r\nIgnored:", head) + end + rest
 
 
 class Sweep:

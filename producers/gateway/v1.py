@@ -24,7 +24,7 @@ from producers.gateway.headers import Headers
 from producers.gateway.idempotency import Claims, content_of
 from producers.gateway.intake import Intake, NotKnown
 from producers.gateway.keys import ApiKey
-from producers.gateway.limits import Limiter
+from producers.gateway.limits import Limiter, Shares
 from producers.gateway.problems import Problem, as_json
 from producers.gateway.recipients import Recipients
 from producers.producer import BATCH
@@ -41,6 +41,8 @@ MOST = BATCH
 """Signals of one request; so they are admitted in one step."""
 MOST_MEMBERS = 10_000
 """Signals that the groups of one request may become."""
+_BESIDE = ("max_age", "dedup_window")
+"""What a request may say in its query of all its signals."""
 _NOT_FOUND = "there is no such signal, or it ended too long ago, or is none of this key's"
 
 
@@ -64,6 +66,7 @@ class V1:
         self._doorman = doorman
         self._desk = desk
         self._limiter = limiter
+        self._shares = Shares(settings.gateway_backlog // 2)
 
     # sending
 
@@ -79,12 +82,14 @@ class V1:
     async def _send(self, scope: Scope, receive: Receive, arrived: float) -> Response:
         headers = Headers(scope)
         key = self._doorman.admit(headers)
+        self._shares.check(key.name)
         settings = self._settings
         body = await read_body(
             headers, receive, limit=settings.gateway_body_limit, timeout=settings.gateway_read_timeout
         )
         self._doorman.check_signature(key, scope, headers, body)
         items = split(body, MOST)
+        self._check_rate(key, len(items))
         if not items:
             raise Problem(422, "the body holds no signal")
         if len(items) > MOST:
@@ -95,14 +100,16 @@ class V1:
         wishes, places = self._wishes(
             _names(given, len(items)), items, key, terms, arrived + hold if hold else None
         )
-        self._check_rate(key, len(wishes))  # a group is as many as its members
-        if given is None:
-            receipts = await self._admit(wishes, places)
-        else:
-            asked, content = steady(), content_of(items, scope["query_string"])
-            claim = await self._claims.claim(f"key {key.name}", given, content, window=terms.window)
-            receipts = await self._admit(wishes, places, asked=asked)
-            await self._claims.settle(claim, receipts)
+        self._limiter.owe("key", key.name, key.rate, max(0, len(wishes) - len(items)))
+        with self._shares.hold(key.name, len(wishes)):
+            if given is None:
+                receipts = await self._admit(wishes, places)
+            else:
+                asked, content = steady(), content_of(items, scope["query_string"])
+                window = self._longest_window(wishes, terms)
+                claim = await self._claims.claim(f"key {key.name}", given, content, window=window)
+                receipts = await self._admit(wishes, places, asked=asked)
+                await self._claims.settle(claim, receipts)
         return replies.answer(receipts, places)
 
     async def _admit(
@@ -142,8 +149,21 @@ class V1:
         except InvalidSignal as error:
             return [error.with_traceback(None)]
 
+    def _longest_window(self, wishes: Sequence[Wish], terms: Terms) -> float:
+        """Seconds in which one of the signals is known by its key, and its place in the request counts."""
+        accounts = None if terms.window_fixed else self._recipients.current()
+        if accounts is None:
+            return terms.window
+        sources = (draft.source for draft, _ in wishes)
+        names = (source.get("connectorName") for source in sources if isinstance(source, Mapping))
+        found = (accounts.get(name) for name in names if isinstance(name, str))
+        return max([terms.window, *(one.dedup_window or 0 for one in found if one is not None)])
+
     def _terms(self, query: bytes) -> Terms:
         given = parse_qs(query.decode("latin-1"), keep_blank_values=True) if query else {}
+        for name in given:
+            if name not in _BESIDE:
+                raise Problem(422, f"the query may hold {' and '.join(_BESIDE)}, not {name[:64]!r}")
         try:
             return self._intake.producer.producer.terms(
                 max_age=_seconds(given, "max_age"), dedup_window=_seconds(given, "dedup_window")
@@ -225,7 +245,7 @@ class V1:
             raise Problem(
                 429,
                 f"more than {key.rate:g} signals per second of this API key",
-                headers={"Retry-After": "1"},
+                headers={"Retry-After": str(self._limiter.wait("key", key.name, key.rate))},
             )
 
     async def _ask(self, question: Callable[[], T]) -> T:

@@ -3,7 +3,8 @@
 TradingView sends a message again after a 5xx, 5 s apart, up to 3 times; the first may have been taken all
 the same, and the second may reach another replica. So a signal that places an order without a clientOrderId
 is known by its text for a minute, unless its answer went out in time: then the same text is a new signal. So
-it is within the first seconds, for two alerts of a moment may be alike and nobody sends again so soon.
+it is within the first seconds, for two alerts of a moment may be alike and nobody sends again so soon; unless
+this replica knows that the first was not told (``doubts``).
 """
 
 from __future__ import annotations
@@ -11,16 +12,17 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from producers.admission import Draft, Terms
+from producers.admission import Draft, Terms, new_id
 from producers.fanout import GROUP, is_for_group
 from producers.gateway import replies
 from producers.gateway.access import DETAIL
 from producers.gateway.bodies import has_left, idempotency_key, one_signal, read_body
+from producers.gateway.doubts import Doubts, Ids
 from producers.gateway.gauges import Gauges
 from producers.gateway.headers import Headers
 from producers.gateway.idempotency import Claims, content_of
@@ -38,19 +40,28 @@ from worker.settings import Settings
 PATH = "/trading-signal/webhook"
 IN_TIME = 2.5
 """Seconds from arrival in which an answer must be out to have been heard; TradingView waits 3."""
-
+_LATER = {"Retry-After": "5"}
+"""As TradingView does: longer than the same text is another signal for other replicas."""
 
 _OK = Response(b"ok", media_type="text/plain")
 """Made once: it holds nothing of a request."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Taken:
     """What became of one message."""
 
     receipts: Sequence[Receipt]
-    released: Sequence[str] = ()
-    """Ids of signals that are known by their text, and need not be once this answer is out."""
+    text: str | None = None
+    """Stands for it, if it has no id."""
+    ids: Ids = field(default_factory=dict)
+    """Under which it was sent."""
+
+    @property
+    def released(self) -> Sequence[str]:
+        """Ids of signals that are known by their text, and need not be once this answer is out."""
+        known = (receipt.id or receipt.first_id for receipt in self.receipts if receipt.ok and self.text)
+        return [name for name in known if name]
 
 
 class Webhook:
@@ -74,6 +85,7 @@ class Webhook:
         self._releases = releases
         self._gauges = gauges
         self._limiter = limiter
+        self._doubts = Doubts()
         self._lasting = intake.producer.producer.terms(dedup_window=settings.gateway_dedup_window)
         self._sources = Sources(settings.gateway_sources)
         secret = settings.gateway_path_secret
@@ -100,6 +112,7 @@ class Webhook:
         await response(scope, receive, send)
         if gone or steady() - arrived > IN_TIME:
             self._gauges.unreleased()
+            self._doubt(taken)
         else:
             self._releases.later(taken.released)
 
@@ -121,8 +134,17 @@ class Webhook:
         text = text_of(body) if given is None and _is_nameless_order(signal) else None
         hold = settings.gateway_order_window
         until = arrived + hold if hold else None
+        before = self._doubts.settle(text) if text else {}
+        ids = {name: before.get(name) or new_id() for name in map(_connector_of, sources)}
         drafts = [
-            Draft(source, given, key_window=settings.dedup_window, text=text, hold_until=until)
+            Draft(
+                source,
+                given,
+                ids[_connector_of(source)],
+                key_window=settings.dedup_window,
+                text=text,
+                hold_until=until,
+            )
             for source in sources
         ]
         asked, claim = steady(), None
@@ -130,20 +152,31 @@ class Webhook:
             owner = f"webhook {signal.get(GROUP)} {signal.get('connectorName')}"
             content = content_of([signal])
             claim = await self._claims.claim(owner, given, content, window=settings.dedup_window)
+        taken = Taken([], text, ids)
+        try:
+            taken.receipts = await self._admit(drafts, asked)
+        except Problem:
+            self._doubt(taken)
+            raise
+        if claim is not None:
+            await self._claims.settle(claim, taken.receipts)
+        return taken
+
+    async def _admit(self, drafts: Sequence[Draft], asked: float) -> Sequence[Receipt]:
+        """Raises Problem 503 if the message is to be sent again."""
         try:
             receipts = await self._intake.admit([(draft, self._terms) for draft in drafts], asked=asked)
         except NotKnown as error:
             # A redelivery is safe, by clientOrderId or by text.
-            raise Problem(
-                503, "the queue did not answer in time: send it again", headers=error.headers
-            ) from error
-        if claim is not None:
-            await self._claims.settle(claim, receipts)
+            raise Problem(503, "the queue did not answer in time: send it again", headers=_LATER) from error
         if any(receipt.status is Status.FULL for receipt in receipts):
             # TradingView sends again after a 5xx only. What of a group was taken stays known until then.
-            raise Problem(503, _full(receipts), headers={"Retry-After": "5"})
-        known = (receipt.id or receipt.first_id for receipt in receipts if receipt.ok)
-        return Taken(receipts, [name for name in known if name] if text else ())
+            raise Problem(503, _full(receipts), headers=_LATER)
+        return receipts
+
+    def _doubt(self, taken: Taken) -> None:
+        if taken.text:
+            self._doubts.note(taken.text, taken.ids)
 
     def _check_path(self, path: str) -> None:
         given = path.removeprefix(f"{PATH}/").encode()
@@ -161,6 +194,10 @@ class Webhook:
 def text_of(body: bytes) -> str:
     """What stands for a message that has no id: all of it, to the byte."""
     return hashlib.blake2b(body, digest_size=16).hexdigest()
+
+
+def _connector_of(source: Mapping[str, object]) -> str:
+    return str(source.get("connectorName"))
 
 
 def _full(receipts: Sequence[Receipt]) -> str:

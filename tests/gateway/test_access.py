@@ -298,19 +298,15 @@ class TestRates:
         gateway = gateways.start()
         answers = [requests.post(gateway.v1, json=SIGNAL, headers=headers, timeout=10) for _ in range(2)]
         assert [one.status_code for one in answers] == [200, 429]
-        assert answers[1].headers["Retry-After"]
+        assert 1 < int(answers[1].headers["Retry-After"]) <= 100
 
-    def test_a_group_counts_as_its_members(self, gateways: Gateways) -> None:
-        headers = gateways.add_key("slow", connectors=["*"], groups=["desk"], rate=3)
+    def test_each_member_of_a_group_counts(self, gateways: Gateways) -> None:
+        headers = gateways.add_key("slow", groups=["desk"], rate=0.01)
         gateway = gateways.start()
-        signal = {"group": "desk", "action": "closeLong"}
-        began = time.monotonic()
-        statuses: list[int] = []
-        while 429 not in statuses and time.monotonic() < began + 10:
-            answer = requests.post(gateway.v1, json=signal, headers=headers, timeout=10)
-            statuses.append(answer.status_code)
-        taken = 2 * statuses.count(200)
-        assert taken <= 3 + 3 * (time.monotonic() - began)
+        desk = {"group": "desk", "action": "cancelAll"}
+        answers = [requests.post(gateway.v1, json=desk, headers=headers, timeout=10) for _ in range(2)]
+        assert [one.status_code for one in answers] == [200, 429]
+        assert 100 < int(answers[1].headers["Retry-After"]) <= 200
 
 
 def test_nothing_secret_in_logs_and_metrics(gateways: Gateways, keys: dict[str, dict[str, str]]) -> None:

@@ -8,6 +8,7 @@ import struct
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
@@ -15,6 +16,7 @@ import requests
 
 from demo.stack import eventually, fetch
 from tests.gateway.conftest import ALPHA, Gateway, Gateways
+from tests.servers import RedisServer
 
 SIGNAL = {"connectorName": "alpha", "connectorToken": ALPHA, "action": "closeLong"}
 MEGABYTE = 1 << 20
@@ -263,6 +265,55 @@ def test_nonsense_on_the_wire(hasty: Gateway, request_line: bytes) -> None:
     assert not answer or answer.split(b" ", 2)[1].startswith(b"4"), answer
     serves(hasty)
     assert "Traceback" not in hasty.process.output()
+
+
+@pytest.mark.parametrize("at", [0, 40])
+def test_who_would_rather_speak_http_2(gateway: Gateway, at: int) -> None:
+    """As Java's client asks, on a fresh connection and on one that it keeps."""
+    body = json.dumps(SIGNAL).encode()
+    head = (
+        b"POST /trading-signal/webhook HTTP/1.1\r\nConnection: Upgrade, HTTP2-Settings\r\n"
+        b"Content-Length: %d\r\nHost: a\r\nHTTP2-Settings: AAEAAEAA\r\nUpgrade: h2c\r\n\r\n" % len(body)
+    )
+    with connect(gateway) as connection:
+        connection.settimeout(10)
+        for _ in range(2):
+            connection.sendall(head + body[:at])
+            connection.sendall(body[at:])
+            answer = b""
+            while not answer.endswith(b"\r\n\r\nok"):
+                answer += connection.recv(65_536)
+                assert answer.startswith(b"HTTP/1.1 200 "), answer
+
+
+def test_a_key_that_floods_leaves_room_for_others(tmp_path: Path, prefix: str) -> None:
+    with RedisServer(tmp_path / "redis") as server, ThreadPoolExecutor(8) as pool:
+        gateways = Gateways(server.url, prefix, tmp_path)
+        key = gateways.add_key("flood", connectors=["*"])
+        patience = {"redis_timeout": 20, "redis_patience": 20, "gateway_deadline": 20}
+        gateway = gateways.start(gateway_backlog=1000, **patience)
+        many = [{"connectorName": "gamma", "action": "cancelAll"}] * 500
+
+        def flood() -> int:
+            return requests.post(gateway.v1, json=many, headers=key, timeout=30).status_code
+
+        try:
+            serves(gateway)
+            server.freeze()
+            floods = [pool.submit(flood) for _ in range(4)]
+            eventually(lambda: sum(one.done() for one in floods) == 3, within=20, what="the rest is refused")
+            other = pool.submit(gateway.post, SIGNAL)
+            eventually(lambda: waiting(gateway) == 1, within=20, what="another sender waits")
+            server.thaw()
+            assert other.result().text == "ok"
+            assert sorted(one.result() for one in floods) == [200, 503, 503, 503]
+        finally:
+            server.thaw()
+            gateways.stop()
+
+
+def waiting(gateway: Gateway) -> float:
+    return gateway.metric("signals_gateway_waiting")
 
 
 def test_what_is_no_http_is_told_so_as_a_problem(gateway: Gateway) -> None:

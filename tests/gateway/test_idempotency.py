@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 import requests
+from redis import Redis
 
 from demo.stack import Server
-from tests.gateway.conftest import ALPHA, Gateway, Gateways
+from tests.gateway.conftest import ALPHA, BETA, Gateway, Gateways
 
 A = {"connectorName": "alpha", "action": "buy", "percent": "10", "delaySeconds": 600}
 B = {**A, "connectorName": "beta"}
@@ -78,6 +79,33 @@ def test_so_is_a_single_signal_for_another_connector(send: Any) -> None:
 def test_other_terms_make_another_request(send: Any) -> None:
     assert send(A, query="?max_age=60").status_code == 200
     assert send(A, query="?max_age=3600").status_code == 409
+
+
+def test_a_misspelt_term_is_told(send: Any) -> None:
+    answer = send(A, query="?maxage=5")
+    assert answer.status_code == 422
+    assert "max_age" in answer.json()["detail"]
+    assert kept(send.gateway, send.headers) == 0
+
+
+def test_a_request_is_known_as_long_as_any_of_its_signals(
+    gateways: Gateways, client: Redis, prefix: str
+) -> None:
+    headers = {**gateways.add_key("all", connectors=["*"]), "Idempotency-Key": "mine"}
+    gateways.accounts.write_text(
+        json.dumps(
+            {
+                "accounts": [
+                    {"name": "alpha", "token": ALPHA, "dedup_window": 7200},
+                    {"name": "beta", "token": BETA, "dedup_window": 60},
+                ]
+            }
+        )
+    )
+    gateway = gateways.start(dedup_window=600)
+    assert requests.post(gateway.v1, json=[A, B], headers=headers, timeout=10).status_code == 200
+    (claim,) = client.scan_iter(f"{prefix}claim:request:*")
+    assert client.pttl(claim) > 7_200_000
 
 
 def test_a_known_order_id_hides_no_conflict_of_the_key(send: Any) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import requests
 from chaos.wire import Wire
 from demo.stack import Server, eventually
 from tests.conftest import Workers
-from tests.gateway.conftest import ALPHA, BETA, Gateway, Gateways
+from tests.gateway.conftest import ALPHA, BETA, DESK, Gateway, Gateways
 from tests.servers import RedisServer
 from worker.paper import PaperServer
 
@@ -81,6 +80,44 @@ def test_redis_freezes_dies_and_comes_back_in_between(
     assert sorted(str(one.body["log"]) for one in arrived) == ["a", "b", "c"]
 
 
+def test_redis_thaws_just_before_the_message_comes_again(tmp_path: Path, prefix: str) -> None:
+    with RedisServer(tmp_path / "redis") as server:
+        gateways = Gateways(server.url, prefix, tmp_path)
+        gateway = gateways.start()
+        try:
+            assert gateway.post(CANCEL).status_code == 200  # the connection is open, the script known
+            server.freeze()
+            first = gateway.post(BUY)
+            assert (first.status_code, first.headers["Retry-After"]) == (503, "5")
+            server.thaw()  # only now is the first taken, so its text is young
+            again = gateway.receipts(BUY)
+            with server.client as client:
+                eventually(lambda: client.llen(f"{prefix}lane:alpha"), within=10, what="it is on its lane")
+                # another connection's command, the first's, has been carried out by then
+                assert client.lrange(f"{prefix}lane:alpha", 0, -1) == [again[0]["id"]]
+            # once it has been told, the same text is a new signal
+            assert gateway.receipts(BUY)[0]["id"] != again[0]["id"]
+        finally:
+            gateways.stop()
+
+
+def test_a_group_of_which_one_lane_is_full(gateways: Gateways) -> None:
+    gateway = gateways.start(lane_limit=1)
+    key = gateways.add_key("all", connectors=["*"])
+    (other,) = gateway.receipts({**BUY, "connectorName": "beta", "connectorToken": BETA})
+    desk = {"group": "desk", "connectorToken": DESK, "action": "buy", "percent": "10"}
+    first = gateway.post(desk)
+    assert (first.status_code, first.headers["Retry-After"]) == (503, "5")
+    assert first.text.startswith("1 of 2 taken; beta: ")
+    eventually(
+        lambda: requests.delete(f"{gateway.v1}/{other['id']}", headers=key, timeout=10).ok,
+        within=10,
+        what="there is room",
+    )
+    # alpha has it already, and would have no room for another
+    assert [receipt["status"] for receipt in gateway.receipts(desk)] == ["accepted", "accepted"]
+
+
 def test_the_answer_of_redis_is_lost(
     server: Server, prefix: str, tmp_path: Path, workers: Workers, paper: PaperServer
 ) -> None:
@@ -95,7 +132,8 @@ def test_the_answer_of_redis_is_lost(
                 wire.loses = 0.0
                 wait_as_tradingview()
                 (receipt,) = gateway.receipts(message)
-                assert receipt["status"] == "duplicate", "it had been taken"
+                # it had been taken; what has no id of its own is taken again under the first's
+                assert receipt["status"] == ("duplicate" if message is NAMED else "accepted")
         finally:
             gateways.stop()
     workers.start(paper.webhook_url, accounts_file=tmp_path / "accounts.json", entry_expiry=600)
@@ -125,7 +163,7 @@ def test_the_gateway_dies_between_admission_and_answer_and_another_replica_is_as
 
 
 def test_an_answer_that_nobody_waited_for_leaves_the_text_known(
-    tmp_path: Path, server: Server, prefix: str, ended: Callable[[str], str]
+    tmp_path: Path, server: Server, prefix: str
 ) -> None:
     with Wire(server.port) as wire:
         gateways = Gateways(f"redis://127.0.0.1:{wire.port}/0", prefix, tmp_path)
@@ -144,7 +182,10 @@ def test_an_answer_that_nobody_waited_for_leaves_the_text_known(
             )
             wire.delay = 0.0
             wait_as_tradingview()
-            assert first.receipts({**BUY, "log": "left"})[0]["status"] == "duplicate"
+            (known,) = gateways.start().receipts({**BUY, "log": "left"})
+            assert known["status"] == "duplicate"
+            # the replica itself would have known it at once
+            assert first.receipts({**BUY, "log": "left"})[0]["id"] == known["first_id"]
         finally:
             gateways.stop()
 

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.gateway.limits import MANY, Limiter
+from producers.gateway.limits import MANY, Limiter, Shares
+from producers.gateway.problems import Problem
 
 
 class Clock:
@@ -39,12 +40,36 @@ def test_less_than_one_a_second(clock: Clock) -> None:
     assert limiter.take("key", "a", 0.1)
 
 
-def test_many_at_once_count_as_a_seconds_worth(clock: Clock) -> None:
+def test_many_at_once_are_let_in_and_paid_for(clock: Clock) -> None:
     limiter = Limiter(clock)
     assert limiter.take("key", "a", 5, count=500)
+    assert limiter.wait("key", "a", 5) == 100
+    clock.now += 99
     assert not limiter.take("key", "a", 5)
     clock.now += 1
     assert limiter.take("key", "a", 5, count=5)
+
+
+def test_what_turns_out_later_is_owed(clock: Clock) -> None:
+    limiter = Limiter(clock)
+    assert limiter.take("key", "a", 5)
+    limiter.owe("key", "a", 5, 9)
+    assert limiter.wait("key", "a", 5) == 2
+    clock.now += 1
+    assert not limiter.take("key", "a", 5)
+    clock.now += 1
+    assert limiter.take("key", "a", 5)
+
+
+def test_a_share_leaves_room_for_others() -> None:
+    shares = Shares(10)
+    with shares.hold("a", 500):  # larger than it, and alone
+        with pytest.raises(Problem) as refused, shares.hold("a", 1):
+            pass
+        assert (refused.value.status, refused.value.headers["Retry-After"]) == (503, "1")
+        with shares.hold("b", 9), shares.hold("b", 1), pytest.raises(Problem):
+            shares.check("b")
+    shares.check("a")
 
 
 def test_no_limit(clock: Clock) -> None:
