@@ -141,8 +141,8 @@ class LimitedProtocol(HttpToolsProtocol):
 
 
 def _without_upgrade(data: bytes) -> bytes:
-    """``data`` begins in a head. Java's client asks for HTTP/2 with every request, which a server may ignore; but
-    the parser drops the body of whoever asks."""
+    """``data`` begins in a head. Java's client asks for HTTP/2 with every request, which a server may ignore;
+    but the parser drops the body of whoever asks."""
     head, end, rest = data.partition(b"\r\n\r\n")
     return _UPGRADE.sub(b"\r\nIgnored:", head) + end + rest
 
