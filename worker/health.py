@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterable
 from socketserver import ThreadingMixIn
@@ -22,6 +23,10 @@ Probe = Callable[[], tuple[bool, str]]
 
 class _Server(ThreadingMixIn, WSGIServer):
     daemon_threads = True
+
+
+class _ServerOfIPv6(_Server):
+    address_family = socket.AF_INET6
 
 
 class _QuietHandler(WSGIRequestHandler):
@@ -49,7 +54,11 @@ class HealthServer:
         self._probes = {"/livez": live, "/readyz": ready}
         try:
             self._server = make_server(
-                host, port, self._answer, server_class=_Server, handler_class=_QuietHandler
+                host,
+                port,
+                self._answer,
+                server_class=_ServerOfIPv6 if ":" in host else _Server,
+                handler_class=_QuietHandler,
             )
         except (OSError, OverflowError) as error:
             reason = getattr(error, "strerror", None) or error

@@ -89,6 +89,19 @@ def test_probes_ask_the_health_server() -> None:
     assert worker["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
 
 
+def test_pods_without_ipv4_listen_on_ipv6() -> None:
+    more = {"listenOn": "::", "gateway": {"enabled": True, "pathSecret": {"existingSecret": "p"}}}
+    release = Release(merged(PAPER, more))
+    hosts = {
+        value
+        for component in ("worker", "gateway")
+        for name, value in release.environment(component).items()
+        if name.endswith("_HOST")
+    }
+    assert hosts == {"::"}
+    assert "--host=::" in release.container("paper")["args"]
+
+
 def test_a_wedged_worker_is_restarted_in_minutes_and_not_for_one_slow_answer() -> None:
     """An outage of Redis is none of its faults: tests/acceptance/test_probes.py sees that /livez goes on."""
     probe = Release(REDIS).container("worker")["livenessProbe"]
