@@ -21,6 +21,7 @@ from rich.console import Console
 from benchmarks import plot, programme, report
 from benchmarks.goals import verdicts
 from benchmarks.samples import Samples
+from benchmarks.server import told
 from benchmarks.stage import Stage
 from worker.errors import SignalsError
 
@@ -40,11 +41,11 @@ def main() -> None:
         trouble = f"given up: {error}"
     except KeyboardInterrupt:
         trouble = "given up"
-    told = report.machine(samples, list(verdicts(samples)))
-    report.write(options.results / "latest.json", told)
+    found = report.machine(samples, list(verdicts(samples)))
+    report.write(options.results / "latest.json", found)
     plot.write(samples, options.results)
     if options.json:
-        print(json.dumps(told, ensure_ascii=False))
+        print(json.dumps(found, ensure_ascii=False))
     else:
         report.show(samples, Console(width=None if sys.stdout.isatty() else 110))
     sys.exit(trouble)  # what had been measured until then is told all the same
@@ -52,6 +53,8 @@ def main() -> None:
 
 def _play(plays: dict[str, programme.Play], rounds: int, samples: Samples, *, one_core: bool) -> None:
     with Stage(one_core=one_core) as stage:
+        samples.server = told(stage.redis)
+        print(f"on {samples.server}", file=sys.stderr)
         for turn in range(rounds):
             for name, play in plays.items():
                 if turn and name in programme.once():

@@ -24,7 +24,8 @@ from pathlib import Path
 
 import psutil
 
-from demo.stack import Process, Server, cli, eventually, fetch, free_port
+from benchmarks.server import serve
+from demo.stack import Process, cli, eventually, fetch, free_port
 
 CONNECTIONS = 64
 CALM_RATE = 200
@@ -156,7 +157,7 @@ def run_once(contender: Contender, seconds: float) -> Result:
 
 def contenders(stack: ExitStack, folder: Path) -> Iterator[Contender]:
     """Servers that are ready, each on the first core."""
-    server = stack.enter_context(Server(folder / "server", appendonly="no"))
+    server = stack.enter_context(serve(folder / "server", appendonly=False))
     port = free_port()
     command = [sys.executable, "-m", "uvicorn", "benchmarks.contenders.bare:app", "--port", str(port)]
     bare = stack.enter_context(

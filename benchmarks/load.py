@@ -4,7 +4,7 @@
     python -m benchmarks.load --lines 1000000 --rounds 1 --json results.json
 
 Each round loads the whole file with ``signal-producer load`` (a process of its own, with all its guards:
-parsed, checked, keys per line, progress on disk) and then calls ``send_task`` for the first few thousand.
+parsed, checked, claimed under its ids, progress on disk), then calls ``send_task`` for the first few thousand.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from pathlib import Path
 import redis
 from celery import Celery
 
-from demo.stack import Server, cli
+from benchmarks.server import empty, serve, told
+from demo.stack import cli
 
 CONNECTORS = 5000
 TASKS = 5000
@@ -122,7 +123,7 @@ def _server_cost(url: str) -> Iterator[dict[str, float]]:
         cost["seconds"] = _server_seconds(client) - before
         scripts = client.info("commandstats").get("cmdstat_evalsha", {})
         cost["script_ms"] = float(scripts.get("usec_per_call", 0)) / 1000
-        client.flushall()
+        empty(client)
 
 
 def _server_seconds(client: redis.Redis) -> float:
@@ -156,7 +157,8 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=200_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument(
-        "--redis-url", help="A server of your own, which is emptied. Default: an embedded one."
+        "--redis-url",
+        help="A server of yours, which is emptied. Default: one of its own.",
     )
     parser.add_argument("--json", type=Path, default=Path("benchmarks/results/load.json"))
     options = parser.parse_args()
@@ -165,8 +167,10 @@ def main() -> None:
         folder = Path(name)
         path = folder / "signals.jsonl"
         write_lines(path, options.lines)
-        with Server(folder / "server") as server:
+        with serve(folder / "server") as server:
             url = options.redis_url or server.url
+            with redis.Redis.from_url(url) as client:
+                print(f"on {told(client)}", flush=True)
             for _ in range(options.rounds):
                 for one in (load(path, options.lines, url, folder), send_tasks(path, url)):
                     results.append(one)

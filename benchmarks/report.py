@@ -44,6 +44,7 @@ def machine(samples: Samples, told: Sequence[Verdict]) -> dict[str, object]:
     return {
         "python": platform.python_version(),
         "cores": os.cpu_count(),
+        "server": samples.server,
         "load": os.getloadavg(),
         "versions": {name: _version(name) for name in parts},
         "samples": [{**key._asdict(), "values": values} for key, values in samples.values.items()],

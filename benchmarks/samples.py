@@ -28,6 +28,8 @@ class Samples:
     """All numbers of one run."""
 
     values: dict[Key, list[float]] = field(default_factory=dict)
+    server: str = ""
+    """What they were measured on, for people."""
 
     def add(self, scenario: str, contender: str, **metrics: float) -> None:
         """Metrics are given by the names of this module's constants, in lower case."""

@@ -18,7 +18,8 @@ from typing import Any, Protocol, Self
 import psutil
 import redis
 
-from demo.stack import Process, Server, eventually, fetch, free_port
+from benchmarks.server import empty, serve
+from demo.stack import Process, eventually, fetch, free_port
 
 PATIENCE = 900.0
 """Seconds until a run that does not end is given up."""
@@ -49,7 +50,7 @@ class Stage:
         with ExitStack() as stack:
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="signals-bench-"))
             self.folder = Path(folder)
-            self.server = stack.enter_context(Server(self.folder / "server"))
+            self.server = stack.enter_context(serve(self.folder / "server"))
             self.redis = stack.enter_context(redis.Redis(port=self.server.port, decode_responses=True))
             port = free_port()
             sink = [sys.executable, "-m", "benchmarks.sink", str(port)]
@@ -75,7 +76,7 @@ class Stage:
 
     def clean(self) -> None:
         """Forget everything; called between two contenders, with no worker running."""
-        self.redis.flushall()
+        empty(self.redis)
         self._ask("/", "DELETE")
         self.slow()
 

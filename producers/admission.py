@@ -66,6 +66,8 @@ class Draft:
     hold_until: float | None = None
     """When (by ``worker.clock.steady``) it is due at the earliest: signals of senders that share a connector
     are held for a moment, so that they are sorted by when they came."""
+    key_is_spare: bool = False
+    """The key is for a signal that has no clientOrderId to be known by; else it is not claimed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,6 +225,7 @@ def _admission(signal: Signal, token: str | None, draft: Draft, terms: Terms) ->
     action_class = classify(signal)
     age = max_age(action_class, terms.policy) if terms.max_age is None else terms.max_age
     order_id, target = _order_and_target(signal)
+    key = None if draft.key_is_spare and order_id is not None else checked_key(draft.key)
     return Admission(  # by position, which takes a third of the time
         draft.id,
         signal.connector_name,
@@ -234,7 +237,7 @@ def _admission(signal: Signal, token: str | None, draft: Draft, terms: Terms) ->
         body.decode(),
         None if age is None else _ms(age),
         order_id,
-        checked_key(draft.key),
+        key,
         None if draft.key_window is None else _ms(draft.key_window),
         None,  # hold_ms: `held` sets it
         draft.text,

@@ -22,6 +22,9 @@ class Status(StrEnum):
     """It breaks the contract; nothing was enqueued."""
 
 
+_OK = (Status.ACCEPTED, Status.DUPLICATE)
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Receipt:
     """What became of one signal. Never contains a connector token.
@@ -57,7 +60,7 @@ class Receipt:
     @property
     def ok(self) -> bool:
         """Whether the signal is in good hands: accepted now, or known already."""
-        return self.status in (Status.ACCEPTED, Status.DUPLICATE)
+        return self.status in _OK
 
     def as_dict(self) -> dict[str, Any]:
         """All fields and ``ok``, fit for JSON."""

@@ -21,6 +21,7 @@ from producers.load.loader import Job, Loader
 from producers.load.progress import Progress
 from producers.load.source import FORMATS, format_of, is_pipe, piped
 from producers.load.trial import Trial, try_out
+from worker.commands import collect_garbage_seldom
 
 _GO_ON = ": run the same command to go on there"
 
@@ -105,6 +106,7 @@ def command(
             follow=follow,
             rate=rate,
         )
+        collect_garbage_seldom()
         outcome = (
             try_out(file, job.format, job.terms, bar, stop=stop)
             if dry_run

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import logging
 import os
 import signal
@@ -16,6 +15,7 @@ from producers.gateway.app import Gateway
 from producers.gateway.protocol import limited
 from producers.gateway.sources import proxies
 from worker import crash
+from worker.commands import collect_garbage_seldom
 from worker.errors import SettingsError
 from worker.health import HealthServer
 from worker.logs import configure
@@ -56,10 +56,7 @@ def serve(settings: Settings) -> None:
         # uvicorn raises the signal that ended it again, once it has ended well.
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, _end)
-        # What has been imported stays: it need not be looked through again and again while requests wait.
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)
+        collect_garbage_seldom()
         health.start()
         uvicorn.Server(_config(settings, gateway, connections)).run(sockets=[listener])
 

@@ -43,14 +43,15 @@ class Counters:
         return self.conflict + self.invalid + self.unsure
 
     def with_receipts(self, receipts: list[Receipt]) -> Counters:
-        counts = {status: sum(receipt.status == status for receipt in receipts) for status in Status}
+        found = [receipt.status for receipt in receipts]
+        counts = {status: found.count(status) for status in Status}
         return replace(
             self,
             accepted=self.accepted + counts[Status.ACCEPTED],
             duplicate=self.duplicate + counts[Status.DUPLICATE],
             conflict=self.conflict + counts[Status.CONFLICT],
             invalid=self.invalid + counts[Status.INVALID],
-            warned=self.warned + sum(receipt.ok and bool(receipt.warnings) for receipt in receipts),
+            warned=self.warned + sum(bool(receipt.warnings) and receipt.ok for receipt in receipts),
         )
 
 

@@ -115,8 +115,10 @@ class Work:
         return progress
 
     def _checked(self, rows: list[Row], progress: Progress) -> _UnderWay:
+        # The id is the same whenever this line is sent: so a clientOrderId tells all that the key would.
         drafts = [
-            Draft(row.source, progress.key(row.line), progress.id(row.line, row.member)) for row in rows
+            Draft(row.source, progress.key(row.line), progress.id(row.line, row.member), key_is_spare=True)
+            for row in rows
         ]
         return _UnderWay(rows, drafts, self._shipment(drafts))
 
