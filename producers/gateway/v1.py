@@ -41,6 +41,8 @@ MOST = BATCH
 """Signals of one request; so they are admitted in one step."""
 MOST_MEMBERS = 10_000
 """Signals that the groups of one request may become."""
+SHARE = 4
+"""One API key may have this part of what waits: so much is soon admitted when others come."""
 _BESIDE = ("max_age", "dedup_window")
 """What a request may say in its query of all its signals."""
 _NOT_FOUND = "there is no such signal, or it ended too long ago, or is none of this key's"
@@ -66,7 +68,7 @@ class V1:
         self._doorman = doorman
         self._desk = desk
         self._limiter = limiter
-        self._shares = Shares(settings.gateway_backlog // 2)
+        self._shares = Shares(settings.gateway_backlog // SHARE)
 
     # sending
 
