@@ -75,7 +75,7 @@ def _tell(redis_url: str, endpoint: str, metrics: str, gateway: str) -> None:
     page = endpoint.removesuffix("/trading-signal/webhook")
     message = '{"connectorName": "demo", "connectorToken": "YOUR_TOKEN", "action": "buy", "percent": "10"}'
     print(
-        f"""Running; Ctrl-C ends it. Data and logs are in {FOLDER}/.
+        f"""Running until you press Ctrl-C, which stops every part. Data and logs stay in {FOLDER}/.
 
   endpoint  {endpoint}
   orders    {page}/

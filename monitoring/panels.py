@@ -224,7 +224,7 @@ class Table(Panel):
         return {"custom": {"align": "auto", "filterable": True}}
 
     def _options(self) -> Json:
-        return {"showHeader": True, "cellHeight": "sm", "footer": {"show": False}}
+        return {"showHeader": True, "cellHeight": "sm"}
 
 
 def _override(name: str, *properties: Json) -> Json:
