@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import importlib
 import io
@@ -15,6 +16,8 @@ import click
 from worker.errors import SignalsError
 
 CONTEXT = {"help_option_names": ["-h", "--help"]}
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Why output cannot be written."""
 
 
 class LazyGroup(click.Group):
@@ -34,7 +37,7 @@ class LazyGroup(click.Group):
             sys.stdout.flush()
         except BrokenPipeError:
             # Whoever read our output has seen enough. What is still buffered must not complain at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            _print_no_more()
             sys.exit(0)
         return result
 
@@ -52,6 +55,10 @@ class LazyGroup(click.Group):
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(self._known.items()))
+
+
+def _print_no_more() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def collect_garbage_seldom() -> None:
@@ -73,4 +80,11 @@ def run(group: click.Group, name: str) -> None:
     except SignalsError as error:
         text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(error))
         click.echo(f"{name}: {text[:1000]}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+        _print_no_more()
+        text = f"cannot write ({error.strerror}): what was done before is done, so look before you repeat it"
+        click.echo(f"{name}: {text}", err=True)
         sys.exit(1)

@@ -14,7 +14,11 @@ import pytest
 import redis
 
 from demo.stack import Process, Server, cli, eventually
+from producers import SignalProducer
+from producers.admission import Draft
+from producers.receipts import Status
 from worker.lanes.redis import connect
+from worker.settings import Settings
 
 TOKEN = "0e9f7a52-8d53-4c6a-9f0e-3b1f7a2c4d5e"
 LINES = 12_000
@@ -140,6 +144,27 @@ def test_killed_again_and_again_every_line_is_sent_exactly_once(desk: Desk, clie
     assert desk.admitted(client) == good_lines()
     assert desk.rejected == [number for number in range(1, LINES + 1) if number % 97 == 0]
     desk.assert_secret()
+
+
+@pytest.mark.parametrize(
+    ("fields", "claims"), [({"clientOrderId": "x1"}, ["claim:order:2:c1:x1"]), ({}, ["claim:key:2:c1:the key"])]
+)
+def test_a_line_is_known_under_one_claim_when_its_signal_has_ended_and_been_forgotten(
+    redis_url: str, prefix: str, client: redis.Redis, fields: dict[str, str], claims: list[str]
+) -> None:
+    draft = Draft(order(1, **fields), "the key", "1f", key_is_spare=True)
+    with SignalProducer(settings=Settings(redis_url=redis_url, prefix=prefix)) as producer:
+        first = producer.admit([draft], producer.terms())
+        for name in ("signal:1f", "body:1f", "lane:c1", "lanes", "rung"):
+            client.delete(prefix + name)
+
+        # When the load is gone on with, and sends the line again
+        second = producer.admit([draft], producer.terms())
+
+    assert second == first
+    assert second[0].status is Status.ACCEPTED
+    assert not client.exists(f"{prefix}lane:c1", f"{prefix}signal:1f")
+    assert [key.decode().removeprefix(prefix) for key in client.keys(f"{prefix}claim:*")] == claims
 
 
 def test_ctrl_c_ends_the_batch_and_says_how_to_go_on(desk: Desk, client: redis.Redis) -> None:
