@@ -4,7 +4,7 @@
     python -m benchmarks.load --lines 1000000 --rounds 1 --json results.json
 
 Each round loads the whole file with ``signal-producer load`` (a process of its own, with all its guards:
-parsed, checked, claimed under its ids, progress on disk), then calls ``send_task`` for the first few thousand.
+parsed, checked, claimed by its ids, progress on disk), then calls ``send_task`` for the first few thousand.
 """
 
 from __future__ import annotations

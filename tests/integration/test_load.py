@@ -147,7 +147,8 @@ def test_killed_again_and_again_every_line_is_sent_exactly_once(desk: Desk, clie
 
 
 @pytest.mark.parametrize(
-    ("fields", "claims"), [({"clientOrderId": "x1"}, ["claim:order:2:c1:x1"]), ({}, ["claim:key:2:c1:the key"])]
+    ("fields", "claims"),
+    [({"clientOrderId": "x1"}, ["claim:order:2:c1:x1"]), ({}, ["claim:key:2:c1:the key"])],
 )
 def test_a_line_is_known_under_one_claim_when_its_signal_has_ended_and_been_forgotten(
     redis_url: str, prefix: str, client: redis.Redis, fields: dict[str, str], claims: list[str]
