@@ -13,7 +13,7 @@ ENV PATH=/opt/venv/bin:$PATH PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 
 COPY requirements/image.txt requirements/
 # A secret, for it may hold a password: no layer keeps it.
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    ["pip", "install", "--quiet", "--require-hashes", "-r", "requirements/image.txt"]
+    ["pip", "install", "--quiet", "--require-hashes", "--no-deps", "-r", "requirements/image.txt"]
 COPY pyproject.toml README.md LICENSE ./
 COPY worker worker
 COPY producers producers
@@ -24,7 +24,7 @@ FROM build AS sbom
 RUN ["python3", "-m", "venv", "/opt/sbom"]
 COPY requirements/sbom.txt requirements/
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf \
-    ["/opt/sbom/bin/pip", "install", "--quiet", "--require-hashes", "-r", "requirements/sbom.txt"]
+    ["/opt/sbom/bin/pip", "install", "--quiet", "--require-hashes", "--no-deps", "-r", "requirements/sbom.txt"]
 RUN ["/opt/sbom/bin/cyclonedx-py", "environment", "--output-reproducible", "--pyproject", "pyproject.toml", \
     "--output-file", "/sbom.cdx.json", "/opt/venv/bin/python3"]
 
