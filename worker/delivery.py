@@ -7,7 +7,8 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from worker.errors import SettingsError
-from worker.transport import DeadlineAdapter, Exchange, Post, Withheld
+from worker.exchange import Exchange, Withheld
+from worker.transport import DeadlineAdapter, Post
 from worker.verdict import Attempt, Reading, Verdict, judge, retry_after
 
 _HEADERS = {

@@ -4,18 +4,16 @@ urllib3's timeouts bound each socket operation, so an endpoint that drips a byte
 connection for ever; here every operation gets what is left of one deadline. And whether a failed request
 may have reached the endpoint is not guessed from the exception: the connection notes its first byte.
 
-requests prepares, connects and trusts (or not), urllib3 keeps the connections, http.client reads answers.
-What both do around each single request (merge, copy, look up, wrap) is left out: all our requests are alike.
+requests prepares, connects and trusts (or not), urllib3 keeps the connections, ``answer`` reads what comes
+back. What both do around each request (merge, copy, look up, wrap) is left out: all requests are alike.
 """
 
 from __future__ import annotations
 
-import http.client
 import io
 import socket
-import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, Self, cast
 from urllib.parse import urlsplit
@@ -28,49 +26,11 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.poolmanager import PoolManager
 
 from worker import crash
+from worker.answer import Answer
+from worker.exchange import Exchange
 
-DEADLINE_SLACK = 0.01
-"""Seconds by which an operation may outlast the deadline; setting a timeout anew is a call to the system."""
 _ONE_PACKET = 4096
 """Bytes of a body up to which it is sent in one go with its headers."""
-
-
-class Withheld(Exception):
-    """The sender was not allowed to begin; no byte went out."""
-
-
-class Exchange:
-    """One request and its answer, as seen by the connection that carries it.
-
-    ``may_begin`` is asked once, after connecting and immediately before the first byte goes out.
-    """
-
-    __slots__ = ("_deadline", "_may_begin", "began", "reused")
-
-    def __init__(self, deadline: float, may_begin: Callable[[], bool]) -> None:
-        self._deadline = deadline
-        self._may_begin = may_begin
-        self.began = False
-        self.reused = True
-
-    def remaining(self) -> float:
-        """Seconds left; raises TimeoutError when there are none."""
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("deadline exceeded")
-        return left
-
-    def bound(self, sock: socket.socket) -> None:
-        """Have the next operation on ``sock`` wait no longer than what is left; raises TimeoutError."""
-        left = self.remaining()
-        timeout = sock.gettimeout()
-        if timeout is None or abs(timeout - left) > DEADLINE_SLACK:
-            sock.settimeout(left)
-
-    def begin(self) -> None:
-        if not self._may_begin():
-            raise Withheld
-        self.began = True
 
 
 class Post(PreparedRequest):
@@ -109,82 +69,6 @@ def _host(url: str) -> str:
     return name.removesuffix(f":{standard}")
 
 
-class _TimedIO(io.RawIOBase):
-    """A socket's reading side; every read waits no longer than the deadline allows."""
-
-    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
-        self._sock = sock
-        self._exchange = exchange
-        self._ended = False
-
-    def end(self) -> None:
-        """Give nothing more; what the socket still holds is left there."""
-        self._ended = True
-
-    def holds_more(self) -> bool:
-        """Whether more has been received and deciphered, where no look at the socket would find it."""
-        return isinstance(self._sock, ssl.SSLSocket) and self._sock.pending() > 0
-
-    def makefile(self, _mode: str) -> io.BufferedReader:
-        """What ``http.client`` asks of a socket."""
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        if self._ended:
-            return 0
-        self._exchange.bound(self._sock)
-        return self._sock.recv_into(buffer)
-
-
-class _Answer(http.client.HTTPResponse):
-    """An answer that is read as it comes; raises what ``http.client`` does."""
-
-    def __init__(self, sock: socket.socket, exchange: Exchange) -> None:
-        self._wire = _TimedIO(sock, exchange)
-        self._trailed = False
-        super().__init__(self._wire, method="POST")  # type: ignore[arg-type]
-        self.begin()
-        lengths = set(self.headers.get_all("Content-Length", ()))
-        if len(lengths) > 1:
-            raise http.client.HTTPException("more than one length")  # so nobody knows where it ends
-        self._doubtful = self.chunked and bool(lengths)
-
-    def _close_conn(self) -> None:
-        self._wire.end()
-        # What came along behind it answers nothing, and the rest of that would be read as the next answer.
-        self._trailed = bool(self.fp.peek(1)) or self._wire.holds_more()
-        super()._close_conn()  # type: ignore[misc]
-
-    def _read_status(self) -> tuple[str, int, str]:
-        # http.client passes over 100 only. After a 103 taken for the answer, the answer proper would be read
-        # as that to the next order.
-        version, status, reason = super()._read_status()  # type: ignore[misc]
-        while 102 <= status <= 199:
-            http.client.parse_headers(self.fp)
-            version, status, reason = super()._read_status()  # type: ignore[misc]
-        return version, status, reason
-
-    def read_up_to(self, limit: int) -> bytes:
-        """The body; of a longer one, ``limit`` bytes and one more."""
-        chunks, size = [], 0
-        while size <= limit and (chunk := self.read(limit + 1 - size)):
-            chunks.append(chunk)
-            size += len(chunk)
-        said = b"".join(chunks)
-        if size <= limit and self.length:
-            raise http.client.IncompleteRead(said, self.length)
-        return said
-
-    @property
-    def reusable(self) -> bool:
-        """Whether it was of the plain kind after which a connection may be used again, and is read whole."""
-        plain = 200 <= self.status <= 299 and not self.will_close and not self._doubtful
-        return plain and self.isclosed() and not self._trailed
-
-
 class _DeadlineMixin:
     """What both kinds of connection do on top of urllib3's."""
 
@@ -198,7 +82,7 @@ class _DeadlineMixin:
         self.timeout = min(self.timeout, self.exchange.remaining())
         super().connect()  # type: ignore[misc]
 
-    def post(self, head: bytes, body: bytes) -> _Answer:
+    def post(self, head: bytes, body: bytes) -> Answer:
         if self.sock is None:
             self.connect()
         sock = cast(socket.socket, self.sock)
@@ -208,7 +92,7 @@ class _DeadlineMixin:
         self.exchange.begin()
         with suppress(BrokenPipeError, ConnectionResetError):  # it may have answered before it closed
             self._transmit(sock, head, body)
-        return _Answer(sock, self.exchange)
+        return Answer(sock, self.exchange)
 
     def _transmit(self, sock: socket.socket, head: bytes, body: bytes) -> None:
         if len(body) <= _ONE_PACKET:
@@ -320,11 +204,11 @@ class DeadlineAdapter(HTTPAdapter):
         return self._pool
 
 
-def _response(post: Post, answer: _Answer, said: bytes) -> Response:
+def _response(post: Post, answer: Answer, said: bytes) -> Response:
     response = Response()
     response.status_code = answer.status
     response.reason = answer.reason
-    response.headers = CaseInsensitiveDict(answer.headers.raw_items())
+    response.headers = CaseInsensitiveDict(answer.fields)
     response.raw = io.BytesIO(said)
     response.url = str(post.url)
     response.request = post

@@ -178,7 +178,7 @@ def test_posting_calls_few_functions(paper: PaperServer) -> None:
     assert isinstance(first, Settlement) and first.outcome is Outcome.ACCEPTED  # noqa: PT018 - for mypy
 
     # Then a POST and its verdict take no more calls than they did, of libraries too
-    assert calls(lambda: handler.handle(job)) <= 575
+    assert calls(lambda: handler.handle(job)) <= 400
 
 
 def test_preparing_a_signal_calls_few_functions() -> None:

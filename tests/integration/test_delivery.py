@@ -272,6 +272,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
     [
         (OK, True),
         (_padded(OK, io.DEFAULT_BUFFER_SIZE), True),
+        (OK.replace(b"\r\n", b"\r\nno field\r\n", 1), False),
         (OK + OK, False),
         (OK + OK[:20], False),
         # Read to the end of a buffer: what follows is left where only TLS knows of it.

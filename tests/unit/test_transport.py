@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from worker.transport import DEADLINE_SLACK, Exchange, Post
+from worker.exchange import DEADLINE_SLACK, Exchange
+from worker.transport import Post
 
 HEADERS = {"Content-Type": "application/json", "User-Agent": "test"}
 
