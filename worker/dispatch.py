@@ -21,6 +21,7 @@ from typing import TypeVar
 
 from worker import crash
 from worker.clock import steady
+from worker.crew import Crew
 from worker.errors import QueueUnavailable
 from worker.events import Observer
 from worker.handling import Handler, Job
@@ -65,21 +66,19 @@ class Dispatcher:
         self._stopping = stopping
         self._clock = clock
         self._room = Room(threads)
-        self._work: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._door = threading.Lock()
+        self._crew = Crew(threads, self._post, name="poster")
         self._done: queue.SimpleQueue[tuple[Job, Settlement | Deferral] | None] = queue.SimpleQueue()
         self._abandoned = threading.Event()
         self._name = uuid.uuid4().hex[:12]
         self._calls = itertools.count(1)
-        self._posters = [
-            threading.Thread(target=self._post_jobs, name=f"poster-{n}", daemon=True) for n in range(threads)
-        ]
         self._committer = threading.Thread(target=self._commit_results, name="committer", daemon=True)
         self._in_hand = self._taken = self._written = 0
         self._counting = threading.Lock()
 
     def start(self) -> None:
-        for thread in (*self._posters, self._committer):
-            thread.start()
+        self._crew.start()
+        self._committer.start()
 
     def begin_stop(self) -> None:
         """Take nothing new; what is in flight goes on. Returns at once; fit for a signal handler."""
@@ -92,12 +91,11 @@ class Dispatcher:
         crash.here("stopping")
         finished = self._room.wait_until_empty(timeout)
         self._abandoned.set()
-        for _ in self._posters:
-            self._work.put(None)
+        self._crew.end()
         self._done.put(None)
         if finished:
-            for thread in (*self._posters, self._committer):
-                thread.join(timeout=1.0)
+            self._crew.join(timeout=1.0)
+            self._committer.join(timeout=1.0)
         return finished
 
     def abandoned(self) -> bool:
@@ -130,8 +128,9 @@ class Dispatcher:
         crash.here("rung")
         waiting = list(dict.fromkeys(names))
         while waiting:
-            self._let_gather(self._room.free)
-            places = self._room.enter(len(waiting))
+            with self._door:  # one at a time: the fewer take part, the larger the parts
+                self._let_gather(self._room.free)
+                places = self._room.enter(len(waiting))
             if places == 0:
                 crash.here("turned-away")
                 self._bell.ring(waiting)
@@ -165,8 +164,7 @@ class Dispatcher:
             return
         crash.here("checked-out")
         self._room.leave(len(names) - len(answer.heads))
-        for head in answer.heads:
-            self._work.put(Job(head, asked_at, answer.now_ms, asked_at, 1))
+        self._crew.put([Job(head, asked_at, answer.now_ms, asked_at, 1) for head in answer.heads])
         for head in answer.heads:
             if head.rung_ms is not None:
                 self._observer.taken(waited=max(0, answer.now_ms - head.rung_ms) / 1000)
@@ -178,15 +176,14 @@ class Dispatcher:
             self._taken += taken
             self._written += written
 
-    def _post_jobs(self) -> None:
-        while (job := self._work.get()) is not None:
-            try:
-                result = self._handler.handle(job)
-            except Exception as error:  # noqa: BLE001 - a thread that dies takes its place with it
-                self._observer.trouble("post", error)
-                result = Settlement(job.head, Outcome.UNKNOWN, f"internal error: {type(error).__name__}")
-            crash.here("answered")
-            self._done.put((job, result))
+    def _post(self, job: Job) -> None:
+        try:
+            result = self._handler.handle(job)
+        except Exception as error:  # noqa: BLE001 - a thread that dies takes its place with it
+            self._observer.trouble("post", error)
+            result = Settlement(job.head, Outcome.UNKNOWN, f"internal error: {type(error).__name__}")
+        crash.here("answered")
+        self._done.put((job, result))
 
     def _commit_results(self) -> None:
         while (result := self._done.get()) is not None:
@@ -229,13 +226,13 @@ class Dispatcher:
         if answer is None:
             self._one_by_one(self._settle, settled)
             return
-        given_back = 0
-        for (job, _), (_, head) in zip(settled, answer.results, strict=True):
-            if head is None:
-                given_back += 1
-            else:
-                self._work.put(Job(head, asked_at, answer.now_ms, job.lane_since, job.lane_count + 1))
-        if given_back:
+        following = [
+            Job(head, asked_at, answer.now_ms, job.lane_since, job.lane_count + 1)
+            for (job, _), (_, head) in zip(settled, answer.results, strict=True)
+            if head is not None
+        ]
+        self._crew.put(following)
+        if given_back := len(settled) - len(following):
             self._room.leave(given_back)  # at once, so that as many lanes are taken in one call
         self._follow_up(answer)
 
@@ -279,7 +276,7 @@ class Dispatcher:
     @property
     def alive(self) -> bool:
         """Whether all threads that should be running are."""
-        return all(thread.is_alive() for thread in (*self._posters, self._committer))
+        return self._crew.alive and self._committer.is_alive()
 
     def _follow_up(self, answer: Answer) -> None:
         for ended in answer.ended:

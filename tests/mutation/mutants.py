@@ -114,7 +114,7 @@ MUTANTS = [
     Mutant(
         "every POST may begin",
         1,
-        "worker/transport.py",
+        "worker/exchange.py",
         "if not self._may_begin():",
         "if False:",
         (f"{DELIVERY}::test_nothing_is_sent_without_leave",),
@@ -122,7 +122,7 @@ MUTANTS = [
     Mutant(
         "a first byte is not noted",
         1,
-        "worker/transport.py",
+        "worker/exchange.py",
         "        self.began = True",
         "        self.began = False",
         (f"{DELIVERY}::test_why_an_order_is_unknown",),
@@ -383,6 +383,26 @@ MUTANTS = [
         (f"{HANDLING}::test_a_busy_lane_gives_others_a_turn",),
     ),
     Mutant(
+        "jobs wait for who is stuck",
+        5,
+        "worker/crew.py",
+        "if self._overseeing and not self._gauge.full():",
+        "if False:",
+        ("tests/unit/test_crew.py::test_jobs_behind_one_that_is_stuck_are_not",),
+    ),
+    Mutant(
+        "a thread goes to rest although a job has come",
+        2,
+        "worker/crew.py",
+        """        with self._lock:  # what is put from now on finds this thread resting
+            if self._jobs:
+                return False
+""",
+        """        with self._lock:
+""",
+        ("tests/unit/test_crew.py::test_a_job_that_comes_as_a_thread_goes_to_rest_is_done",),
+    ),
+    Mutant(
         "a spoilt lane takes its batch along",
         5,
         "worker/dispatch.py",
@@ -516,7 +536,7 @@ MUTANTS = [
     Mutant(
         "an answer that was cut short is believed",
         8,
-        "worker/transport.py",
+        "worker/answer.py",
         "if size <= limit and self.length:",
         "if False:",
         (f"{DELIVERY}::test_whatever_comes_back_is_a_verdict",),
@@ -524,9 +544,17 @@ MUTANTS = [
     Mutant(
         "what comes behind an answer is read as the next one",
         8,
-        "worker/transport.py",
+        "worker/answer.py",
         " and not self._trailed",
         "",
+        (f"{DELIVERY}::test_no_answer_is_taken_for_that_to_the_next_order",),
+    ),
+    Mutant(
+        "an answer with a line that is no field leaves a connection to be used again",
+        8,
+        "worker/answer.py",
+        "self._doubtful = head.doubtful or",
+        "self._doubtful =",
         (f"{DELIVERY}::test_no_answer_is_taken_for_that_to_the_next_order",),
     ),
     Mutant(
