@@ -16,6 +16,7 @@ from benchmarks.samples import (
     RATE,
     RQ,
     SENDER,
+    SERVER,
     SESSION,
     Samples,
     Spread,
@@ -121,6 +122,15 @@ def _pair(samples: Samples) -> list[float]:
     return [2 * ratio for ratio in samples.ratios(PAIR, CPU, ONE, TWO)]
 
 
+def _backlog(samples: Samples) -> list[float]:
+    """By what worker and server need together, so that neither hides behind the other."""
+    large, small = (
+        map(sum, zip(samples.of(BACKLOG, size, CPU), samples.of(BACKLOG, size, SERVER), strict=True))
+        for size in (LARGE, SMALL)
+    )
+    return [one / other for one, other in zip(large, small, strict=True)]
+
+
 def _sink(samples: Samples) -> list[float]:
     """What the sink can take in a second of CPU by what the fastest contender can send in one of its own."""
     pairs = zip(samples.of(YARDSTICK, SINK_ALONE, CAPACITY), samples.of(FAN_OUT, CEILING, CPU), strict=False)
@@ -159,6 +169,7 @@ GOALS = (
     _most("1,000,000 delayed: p99 lateness, ms", 100, _value(MILLION, OURS, P99)),
     _most("1,000,000 delayed: early", 0, _value(MILLION, OURS, EARLY)),
     _most("backlog 1,000,000 by 1,000: CPU", 1.15, _ratio(BACKLOG, CPU, LARGE, SMALL)),
+    _most("backlog 1,000,000 by 1,000: CPU of worker and server", 1.15, _backlog),
     _most("100,000 lanes: sweep, share of a core", 0.01, _sweep),
     _most("100,000 lanes: scrape, ms", 100, _value(LANES, HELD, SCRAPE)),
     _most("100,000 lanes: page of metrics, kB", 100, _value(LANES, HELD, PAGE)),
