@@ -66,6 +66,7 @@ class Crew(Generic[T]):
         self._gauge = Gauge(clock, used)
         self._bench: SimpleQueue[bool] = SimpleQueue()
         """True for each thread that shall go to work, False for each that shall end."""
+        self._taken = self._taken_then = 0
         self._overseeing = False
         self._calls: SimpleQueue[bool] = SimpleQueue()
         """The same for the overseer."""
@@ -123,6 +124,7 @@ class Crew(Generic[T]):
                     job = self._jobs.popleft()
                 except IndexError:  # another was quicker
                     continue
+                self._taken += 1  # two threads may count as one; it is only asked whether it changes
                 self._work(job)
 
     def _may_rest(self) -> bool:
@@ -136,13 +138,18 @@ class Crew(Generic[T]):
 
     def _oversee(self) -> None:
         while self._calls.get():
+            time.sleep(LOOK)
             while self._look():
                 time.sleep(LOOK)
 
     def _look(self) -> bool:
-        """Send more to work if there is something to gain; False if nobody needs to look again."""
+        """Send more to work if there is something to gain; False if nobody needs to look again.
+
+        Who takes no job is stuck, however full the processor: then something else fills it.
+        """
         with self._lock:
+            stuck, self._taken_then = self._taken == self._taken_then, self._taken
             self._overseeing = self._left_waiting()
-            if self._overseeing and not self._gauge.full():
+            if self._overseeing and (stuck or not self._gauge.full()):
                 self._wake(min(len(self._jobs), self._size - self._resting))
             return self._overseeing

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,7 +87,10 @@ def test_one_thread_begins_jobs_in_the_order_in_which_they_came() -> None:
     assert done == list(range(100))
 
 
-def test_jobs_behind_one_that_is_stuck_are_not() -> None:
+@pytest.mark.parametrize(
+    "share_then", [0.0, 1.0], ids=["nothing else to do", "something else fills the processor"]
+)
+def test_jobs_behind_one_that_is_stuck_are_not(share_then: float) -> None:
     # given a processor that is full, so that one thread is sent for all jobs
     processor = Processor(1.0)
     stuck, freed = threading.Event(), threading.Event()
@@ -102,7 +106,7 @@ def test_jobs_behind_one_that_is_stuck_are_not() -> None:
         hands.put([0, 1, 2, 3, 4, 5])
         # when that one waits for an answer that does not come, which needs no processor
         assert stuck.wait(PATIENCE)
-        processor.share = 0.0
+        processor.share = share_then
         # then others take over, although nothing more is put
         eventually(lambda: sorted(done) == [1, 2, 3, 4, 5], within=PATIENCE, what="the others are done")
         freed.set()
