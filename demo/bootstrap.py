@@ -34,8 +34,8 @@ def main() -> None:
         )
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install", "--quiet"]
     _run(
-        # The pins are the whole tree. Left to resolve it again, pip looks for newer releases of what is asked for
-        # with an extra (pip issue 9644), and stops as they have no hash here.
+        # The pins are the whole tree. Left to resolve it again, pip looks for newer releases of what is asked
+        # for with an extra (pip issue 9644), and stops as they have no hash here.
         [*pip, "--require-hashes", "--no-deps", "-r", str(pins)],
         "cannot install the pinned packages; is there a network?",
     )
