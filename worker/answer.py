@@ -9,17 +9,22 @@ from __future__ import annotations
 
 import http.client
 import io
+import re
 import socket
 import ssl
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from worker.exchange import Exchange
 
+Fields = dict[str, list[str]]
+"""Values by name; names in lower case, values in the order in which they came."""
+
 _LONGEST_HEAD = 65_536
 """Bytes of an answer's head that are read, at most."""
 _MOST_LINES = 100
-_END_OF_HEAD = (b"\r\n", b"\n", b"")
 _LENGTH_DIGITS = 18
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+").fullmatch
 _INTERIM = frozenset(range(100, 200)) - {101}
 _WITHOUT_BODY = (101, 204, 304)
 _CLOSING = ("HTTP/1.0", "HTTP/0.9")
@@ -29,12 +34,18 @@ _CLOSING = ("HTTP/1.0", "HTTP/0.9")
 class Head(NamedTuple):
     """What stands between the status and the body."""
 
-    fields: dict[str, str]
-    """By name in lower case; of a name that comes again, all values with commas between."""
-    length: int | None
-    """What Content-Length says, if it can be understood."""
+    fields: Fields
     doubtful: bool
-    """A line was no field: what else the server may have meant nobody knows."""
+    """Others may read something else in it."""
+
+
+class Body(NamedTuple):
+    """Where a body ends: as its chunks tell, after a length, or, without one, with the connection."""
+
+    chunked: bool
+    length: int | None
+    doubtful: bool
+    """Others may see the end somewhere else."""
 
 
 def read_head(lines: io.BufferedIOBase) -> Head:
@@ -43,32 +54,50 @@ def read_head(lines: io.BufferedIOBase) -> Head:
     A line that is no field is passed over, so that what the answer says counts, but the connection is not
     used again.
     """
-    fields: dict[str, str] = {}
+    fields: Fields = {}
+    last: list[str] | None = None
     doubtful = False
-    name, size, count = "", 0, 0
-    while (line := lines.readline(_LONGEST_HEAD - size + 1)) not in _END_OF_HEAD:
+    size = count = 0
+    while (line := lines.readline(_LONGEST_HEAD - size + 1)) not in (b"\r\n", b"\n"):
         size, count = size + len(line), count + 1
+        if not line:
+            raise http.client.IncompleteRead(b"")
         if size > _LONGEST_HEAD or count > _MOST_LINES:
             raise http.client.HTTPException("endless head")
-        if line[0] in b" \t" and name:
-            fields[name] += f" {line.decode('latin-1').strip()}"  # RFC 9112, 5.2: folded
+        doubtful |= b"\r" in line[:-2]
+        text = line.decode("latin-1")
+        if text[0] in " \t" and last:
+            last[-1] += f" {text.strip()}"  # RFC 9112, 5.2: folded
             continue
-        before, colon, after = line.decode("latin-1").partition(":")
-        if not colon or not before or before != before.strip():
-            doubtful, name = True, ""
-            continue
-        name, value = before.lower(), after.strip()
-        fields[name] = f"{fields[name]}, {value}" if name in fields else value
-    return Head(fields, _length(fields.get("content-length")), doubtful)
+        name, colon, value = text.partition(":")
+        if colon and _NAME(name):
+            last = fields.setdefault(name.lower(), [])
+            last.append(value.strip())
+        else:
+            last, doubtful = None, True
+    return Head(fields, doubtful)
 
 
-def _length(text: str | None) -> int | None:
-    if text is None:
-        return None
-    said = {one.strip() for one in text.split(",")}
+def body_of(status: int, fields: Fields) -> Body:
+    """Where the body of an answer ends. Raises HTTPException if it says two different things."""
+    length = _length(fields.get("content-length", ()))
+    codings = [
+        one.strip().lower() for value in fields.get("transfer-encoding", ()) for one in value.split(",")
+    ]
+    if status in _WITHOUT_BODY:
+        return Body(False, 0, bool(codings or length))
+    if not codings:
+        return Body(False, length, False)
+    doubtful = codings != ["chunked"] or "content-length" in fields
+    chunked = set(codings) == {"chunked"}
+    return Body(chunked, None if chunked else length, doubtful)
+
+
+def _length(values: Iterable[str]) -> int | None:
+    said = {one.strip() for value in values for one in value.split(",")} - {""}
     if len(said) > 1:
         raise http.client.HTTPException("more than one length")  # so nobody knows where it ends
-    one = said.pop()
+    one = said.pop() if said else ""
     return int(one) if one.isascii() and one.isdigit() and len(one) <= _LENGTH_DIGITS else None
 
 
@@ -113,24 +142,27 @@ class Answer(http.client.HTTPResponse):
 
     def begin(self) -> None:
         """Read everything before the body, as ``http.client`` does by the same name."""
-        version, self.status, self.reason = self._read_status()  # type: ignore[attr-defined]
-        head = read_head(self.fp)
+        doubtful, self.status = False, 100
         # http.client passes over 100 only. After a 103 taken for the answer, the answer proper would be read
         # as that to the next order.
         while self.status in _INTERIM:
             version, self.status, self.reason = self._read_status()  # type: ignore[attr-defined]
-            head = read_head(self.fp)
+            self.fields, more_doubt = read_head(self.fp)
+            doubtful |= more_doubt
         if not version.startswith(("HTTP/1.", "HTTP/0.9")):
             raise http.client.UnknownProtocol(version)
-        self.fields = head.fields
-        self.chunked = self.fields.get("transfer-encoding", "").lower() == "chunked"
-        self.chunk_left = None
-        self.length = 0 if self.status in _WITHOUT_BODY else None if self.chunked else head.length
-        # Without a length the body lasts until the connection ends.
-        endless = self.length is None and not self.chunked
-        closing = version in _CLOSING or "close" in self.fields.get("connection", "").lower()
-        self.will_close = endless or closing
-        self._doubtful = head.doubtful or (self.chunked and "content-length" in self.fields)
+        body = body_of(self.status, self.fields)
+        self.chunked, self.chunk_left, self.length = body.chunked, None, body.length
+        endless = not body.chunked and body.length is None
+        closing = any("close" in value.lower() for value in self.fields.get("connection", ()))
+        self.will_close = endless or closing or version in _CLOSING
+        self._doubtful = doubtful or body.doubtful
+
+    def _read_next_chunk_size(self) -> int:
+        size: int = super()._read_next_chunk_size()  # type: ignore[misc]
+        if size < 0:  # http.client would read to the end of the connection, however much there is
+            raise http.client.HTTPException("not a size of a chunk")
+        return size
 
     def _close_conn(self) -> None:
         self._wire.end()

@@ -69,6 +69,7 @@ class Dispatcher:
         self._door = threading.Lock()
         self._crew = Crew(threads, self._post, name="poster")
         self._done: queue.SimpleQueue[tuple[Job, Settlement | Deferral] | None] = queue.SimpleQueue()
+        self._ending = False
         self._abandoned = threading.Event()
         self._name = uuid.uuid4().hex[:12]
         self._calls = itertools.count(1)
@@ -82,8 +83,10 @@ class Dispatcher:
 
     def begin_stop(self) -> None:
         """Take nothing new; what is in flight goes on. Returns at once; fit for a signal handler."""
-        self._stopping.set()
-        self._room.close()
+        if not self._ending:  # a second signal may come while this answers the first
+            self._ending = True
+            self._stopping.set()
+            self._room.close()
 
     def stop(self, timeout: float) -> bool:
         """Finish what is in flight and give all lanes back; False if ``timeout`` seconds were not enough."""

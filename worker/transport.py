@@ -208,7 +208,7 @@ def _response(post: Post, answer: Answer, said: bytes) -> Response:
     response = Response()
     response.status_code = answer.status
     response.reason = answer.reason
-    response.headers = CaseInsensitiveDict(answer.fields)
+    response.headers = CaseInsensitiveDict({name: values[-1] for name, values in answer.fields.items()})
     response.raw = io.BytesIO(said)
     response.url = str(post.url)
     response.request = post

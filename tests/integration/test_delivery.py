@@ -21,6 +21,8 @@ from worker.errors import SettingsError
 from worker.paper import Mischief, PaperServer
 from worker.verdict import Verdict
 
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+TWICE_CHUNKED = b"HTTP/1.1 200 OK\r\n" + b"Transfer-Encoding: chunked\r\n" * 2 + b"\r\n2\r\nok\r\n0\r\n\r\n"
 BODY = b'{"connectorName":"a","connectorToken":"token-for-tests","action":"buy","fixed":"1"}'
 
 
@@ -131,6 +133,11 @@ def test_why_an_order_is_unknown(paper: PaperServer, courier: Courier, mischief:
             Verdict.ACCEPTED,
         ),
         (b"HTTP/1.0 200 OK\r\n\r\nok", Verdict.ACCEPTED),
+        (b"HTTP/1.1 400 No\r\nContent-Le", Verdict.UNKNOWN),
+        (b"HTTP/1.1 503 Busy\r\n", Verdict.UNKNOWN),
+        (b"HTTP/1.1 103 Hints\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n" + OK, Verdict.ACCEPTED),
+        (TWICE_CHUNKED, Verdict.ACCEPTED),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-1\r\nok\r\n0\r\n\r\n", Verdict.UNKNOWN),
         (b"HTTP/1.1 503 Busy\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000, Verdict.UNSENT),
     ],
 )
@@ -263,9 +270,6 @@ def _padded(answer: bytes, size: int) -> bytes:
     return b"%b\r\nX: %b\r\n%b" % (line, b"x" * (size - len(answer) - 5), rest)
 
 
-OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
-
-
 @pytest.mark.parametrize("tls", [False, True])
 @pytest.mark.parametrize(
     ("answer", "kept"),
@@ -273,6 +277,9 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
         (OK, True),
         (_padded(OK, io.DEFAULT_BUFFER_SIZE), True),
         (OK.replace(b"\r\n", b"\r\nno field\r\n", 1), False),
+        (OK.replace(b"\r\n", b"\r\nX: a\rConnection: close\r\n", 1), False),
+        (OK.replace(b"\r\n", b"\r\nTransfer-Encoding: gzip, chunked\r\n", 1), False),
+        (TWICE_CHUNKED, False),
         (OK + OK, False),
         (OK + OK[:20], False),
         # Read to the end of a buffer: what follows is left where only TLS knows of it.

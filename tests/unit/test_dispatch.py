@@ -208,6 +208,24 @@ def test_stopping_finishes_what_is_in_flight_and_gives_the_rest_back(house: Call
     assert one.lanes.outcomes == {"a-1": Outcome.ACCEPTED}
 
 
+def test_a_second_signal_comes_while_the_first_is_answered(house: Callable[..., House]) -> None:
+    # given: an event is set under a lock that the same thread would wait for in vain
+    one = house(FakeLanes())
+    told = 0
+
+    def tell() -> None:
+        nonlocal told
+        told += 1
+        one.dispatcher.begin_stop()
+
+    one.dispatcher._stopping.set = tell  # type: ignore[method-assign]
+    # when
+    one.dispatcher.begin_stop()
+    # then
+    assert told == 1
+    assert one.dispatcher.stop(1.0)
+
+
 def test_a_stop_does_not_wait_longer_than_told(house: Callable[..., House]) -> None:
     begun, released = threading.Event(), threading.Event()
 

@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from itertools import count, product
+from typing import TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -45,46 +46,45 @@ def new_registry(build: Mapping[str, str]) -> CollectorRegistry:
     return registry
 
 
+M = TypeVar("M", Counter, Histogram)
+
+
 class Metrics(Observer):
     """Counts and times what the worker does."""
 
     def __init__(self, registry: CollectorRegistry, *, in_flight: Callable[[], float], threads: int) -> None:
         """``in_flight`` tells how many lanes this process holds, whenever it is scraped; ``threads``: how
         many it can."""
-        posts = catalogue.histogram("signals_post_duration_seconds", registry)
-        lateness = catalogue.histogram("signals_lateness_seconds", registry)
-        latency = catalogue.histogram("signals_latency_seconds", registry)
-        outcomes = catalogue.counter("signals_outcomes_total", registry)
-        retries = catalogue.counter("signals_retries_total", registry)
-        connections = catalogue.counter("signals_connections_total", registry)
-        redis_errors = catalogue.counter("signals_redis_errors_total", registry)
-        trouble = catalogue.counter("signals_trouble_total", registry)
+        self._outcomes = _series(
+            catalogue.counter("signals_outcomes_total", registry),
+            ((outcome, *kind) for outcome, kind in product(Outcome, _KINDS)),
+        )
+        self._latency = _series(catalogue.histogram("signals_latency_seconds", registry), product(Outcome))
+        self._posts = _series(
+            catalogue.histogram("signals_post_duration_seconds", registry), product(Verdict)
+        )
+        self._lateness = _series(
+            catalogue.histogram("signals_lateness_seconds", registry), product(("yes", "no"))
+        )
+        self._retries = _series(catalogue.counter("signals_retries_total", registry), product(_CLASSES))
+        self._connections = _series(
+            catalogue.counter("signals_connections_total", registry), product(("new", "kept"))
+        )
+        self._redis_calls = _series(catalogue.histogram("signals_redis_call_seconds", registry))
+        self._redis_errors = _series(
+            catalogue.counter("signals_redis_errors_total", registry),
+            product(("checkout", "settle", "defer", "wake")),
+        )
+        self._trouble = _series(
+            catalogue.counter("signals_trouble_total", registry),
+            product(("checkout", "post", "settle", "defer", "commit")),
+        )
         self._ring_wait = catalogue.histogram("signals_ring_wait_seconds", registry)
         self._leases = catalogue.counter("signals_leases_expired_total", registry)
         self._rings = catalogue.counter("signals_rings_lost_total", registry)
-        # Series by their labels. The client looks them up under a lock, for half of what they cost to count.
-        self._posts, self._lateness = cache(posts.labels), cache(lateness.labels)
-        self._latency, self._outcomes = cache(latency.labels), cache(outcomes.labels)
-        self._retries, self._connections = cache(retries.labels), cache(connections.labels)
-        self._redis_calls = cache(catalogue.histogram("signals_redis_call_seconds", registry).labels)
-        self._redis_errors, self._trouble = cache(redis_errors.labels), cache(trouble.labels)
         self._quick = count()
         catalogue.gauge("signals_lanes_in_flight", registry).set_function(in_flight)
         catalogue.gauge("signals_threads", registry).labels("posting").set(threads)
-        # No rate sees the first event of a series that begins with it: what is bounded is made now.
-        bounded: tuple[tuple[Counter | Histogram, Iterable[tuple[str, ...]]], ...] = (
-            (outcomes, ((outcome, *kind) for outcome, kind in product(Outcome, _KINDS))),
-            (latency, product(Outcome)),
-            (posts, product(Verdict)),
-            (lateness, product(("yes", "no"))),
-            (retries, product(_CLASSES)),
-            (connections, product(("new", "kept"))),
-            (redis_errors, product(("checkout", "settle", "defer", "wake"))),
-            (trouble, product(("checkout", "post", "settle", "defer", "commit"))),
-        )
-        for metric, series in bounded:
-            for labels in series:
-                metric.labels(*map(str, labels))
 
     def taken(self, *, waited: float) -> None:
         self._ring_wait.observe(waited)
@@ -127,6 +127,18 @@ class Metrics(Observer):
         if seconds < _QUICK and next(self._quick) % _ONE_IN:
             return None
         return {"signal_id": signal_id} if _PLAIN_ID.fullmatch(signal_id) else None
+
+
+def _series(metric: M, begun: Iterable[tuple[str, ...]] = ()) -> Callable[..., M]:
+    """A metric's series by their labels: the client looks them up under a lock, for half of what it costs to
+    count.
+
+    ``begun``: labels of those that are known beforehand; no rate sees the first event of a series that begins
+    with it.
+    """
+    for labels in begun:
+        metric.labels(*map(str, labels))
+    return cache(metric.labels)
 
 
 def seconds_to_outcome(ended: Ended) -> float:
