@@ -22,7 +22,7 @@ from benchmarks.samples import (
     Spread,
 )  # fmt: skip
 from benchmarks.scenarios.delays import EARLY, REDIS_BYTES, WORKER_MB, scenario
-from benchmarks.scenarios.latency import CALM, HALF, HANGING, IDLE, ISOLATION
+from benchmarks.scenarios.latency import CALM, HALF, HALF_AT_RANDOM, HANGING, IDLE, ISOLATION
 from benchmarks.scenarios.observing import COST, OBSERVING
 from benchmarks.scenarios.scale import (
     BACKLOG,
@@ -159,6 +159,7 @@ GOALS = (
     _most("idle latency: p50 by naive", 1, _ratio(IDLE, P50, OURS, NAIVE)),
     _most("idle latency: p99 by naive", 1, _ratio(IDLE, P99, OURS, NAIVE)),
     _most("half of naive's capacity: p99 by naive", 0.5, _ratio(HALF, P99, OURS, NAIVE)),
+    _most("the same, at random: p99 by naive", 0.5, _ratio(HALF_AT_RANDOM, P99, OURS, NAIVE)),
     _least("slow endpoint, 128 threads: share of threads/latency, or of a core", 0.9, _slow(128)),
     _least("slow endpoint, 256 threads: likewise", 0.9, _slow(256)),
     _least("slow endpoint, 512 threads: likewise", 0.9, _slow(512)),

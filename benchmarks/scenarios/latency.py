@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import accumulate, count, repeat
 
 from benchmarks.contenders.cast import settings, start_naive, start_ours
 from benchmarks.samples import NAIVE, OURS, Samples, percentile
@@ -14,6 +16,9 @@ from demo.stack import eventually
 from producers import SignalProducer
 
 IDLE, HALF, ISOLATION = "idle latency", "half of naive's capacity", "isolation"
+HALF_AT_RANDOM = "half of naive's capacity, at random"
+SEED = 7
+"""The same moments for all."""
 CALM, HANGING = "undisturbed", "one hangs"
 ACCOUNTS, OTHERS = 1000, 99
 TROUBLED = "account that hangs"
@@ -22,14 +27,14 @@ DEADLINE = 5.0
 Send = Callable[[dict[str, str]], object]
 
 
-def idle(stage: Stage, samples: Samples, count: int) -> None:
+def idle(stage: Stage, samples: Samples, times: int) -> None:
     """One signal at a time, by turns to both workers, of which the other has nothing to do."""
     waits: dict[str, list[float]] = {NAIVE: [], OURS: []}
     with ExitStack() as stack:
         stack.enter_context(start_ours(stage))
         stack.enter_context(start_naive(stage))
         senders = _senders(stage, stack)
-        for number in range(-WARM_UP, count):
+        for number in range(-WARM_UP, times):
             for name, send in senders.items():
                 message = order(f"{name} {number}", "alone")
                 before, posts = time.time(), stage.posts()
@@ -37,27 +42,39 @@ def idle(stage: Stage, samples: Samples, count: int) -> None:
                 stage.arrived(posts + 1, pause=0.001)
                 if number >= 0:
                     waits[name].append(stage.last_arrival() - before)
-    stage.require_each_once(IDLE, 2 * (WARM_UP + count))
+    stage.require_each_once(IDLE, 2 * (WARM_UP + times))
     stage.clean()
     _note(samples, IDLE, waits)
 
 
 def half(stage: Stage, samples: Samples, rate: float, seconds: float) -> None:
-    """``rate`` signals a second to 1,000 accounts, evenly, first by one and then by the other."""
-    waits: dict[str, list[float]] = {}
-    for name, start in {NAIVE: start_naive, OURS: start_ours}.items():
-        with ExitStack() as stack:
-            stack.enter_context(start(stage))
-            send = _senders(stage, stack)[name]
-            send(order("account warm", "warm"))
-            stage.arrived(1)
-            messages = [spread(number, ACCOUNTS) for number in range(int(rate * seconds))]
-            waits[name] = _paced(stage, send, messages, 1 / rate, already=1)
-        stage.clean()
-    _note(samples, HALF, waits)
+    """``rate`` signals a second to 1,000 accounts, first by one and then by the other: evenly, and at moments
+    of senders who know nothing of each other, so that some come together."""
+    for scenario, moments in {HALF: _evenly, HALF_AT_RANDOM: _at_random}.items():
+        waits: dict[str, list[float]] = {}
+        for name, start in {NAIVE: start_naive, OURS: start_ours}.items():
+            with ExitStack() as stack:
+                stack.enter_context(start(stage))
+                send = _senders(stage, stack)[name]
+                send(order("account warm", "warm"))
+                stage.arrived(1)
+                messages = [spread(number, ACCOUNTS) for number in range(int(rate * seconds))]
+                waits[name] = _paced(stage, send, messages, moments(rate), already=1)
+            stage.clean()
+        _note(samples, scenario, waits)
 
 
-def isolation(stage: Stage, samples: Samples, count: int, pace: float = 0.01) -> None:
+def _evenly(rate: float) -> Iterator[float]:
+    """Seconds from the beginning."""
+    return (number / rate for number in count())
+
+
+def _at_random(rate: float) -> Iterator[float]:
+    chance = random.Random(SEED)
+    return accumulate(chance.expovariate(rate) for _ in repeat(None))
+
+
+def isolation(stage: Stage, samples: Samples, times: int, pace: float = 0.01) -> None:
     """99 accounts undisturbed, and while the endpoint does not answer a hundredth."""
     waits: dict[str, list[float]] = {}
     for name in (CALM, HANGING):
@@ -67,13 +84,13 @@ def isolation(stage: Stage, samples: Samples, count: int, pace: float = 0.01) ->
             hanging = 0
             if name == HANGING:
                 stage.slow(hang=TROUBLED)
-                hanging = int(count * pace / DEADLINE) + 2
+                hanging = int(times * pace / DEADLINE) + 2
                 for number in range(hanging):
                     send(order(TROUBLED, f"hangs {number}"))
                 stage.arrived(1)
-            messages = [order(f"account {number % OTHERS}", f"{name} {number}") for number in range(count)]
-            waits[name] = _paced(stage, send, messages, pace)
-            stage.arrived(count + hanging, pause=0.2)
+            messages = [order(f"account {number % OTHERS}", f"{name} {number}") for number in range(times)]
+            waits[name] = _paced(stage, send, messages, _evenly(1 / pace))
+            stage.arrived(times + hanging, pause=0.2)
         stage.clean()
     _note(samples, ISOLATION, waits)
 
@@ -86,13 +103,17 @@ def _senders(stage: Stage, stack: ExitStack) -> dict[str, Send]:
 
 
 def _paced(
-    stage: Stage, send: Send, messages: Sequence[Mapping[str, str]], pace: float, already: int = 0
+    stage: Stage,
+    send: Send,
+    messages: Sequence[Mapping[str, str]],
+    moments: Iterator[float],
+    already: int = 0,
 ) -> list[float]:
-    """Send at an even pace; the seconds that each took to arrive."""
+    """Send each at its moment; the seconds that each took to arrive."""
     sent: dict[str, float] = {}
     begin = time.time()
-    for number, message in enumerate(messages):
-        time.sleep(max(0.0, begin + number * pace - time.time()))
+    for message, moment in zip(messages, moments, strict=False):
+        time.sleep(max(0.0, begin + moment - time.time()))
         sent["/".join((message["connectorName"], message["clientOrderId"]))] = time.time()
         send(dict(message))
     stage.arrived(len(messages) + already)
