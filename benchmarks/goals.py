@@ -41,7 +41,7 @@ from benchmarks.scenarios.scale import (
     TWO,
     USS,
 )  # fmt: skip
-from benchmarks.scenarios.sending import BATCHED, SENDING, SINGLY
+from benchmarks.scenarios.sending import BATCHED, RQ_BATCHED, SENDING, SINGLY
 from benchmarks.scenarios.throughput import (
     CORE_USED,
     FAN_OUT,
@@ -156,10 +156,22 @@ GOALS = (
     _least("publish batched: signals/s", 20_000, _value(SENDING, BATCHED, RATE)),
     _least("publish one by one: by send_task", 1, _ratio(SENDING, RATE, SINGLY, NAIVE)),
     _least("publish one by one: by send_task, sender CPU", 1, _ratio(SENDING, SENDER, NAIVE, SINGLY)),
+    _least("publish one by one: by Dramatiq", 1, _ratio(SENDING, RATE, SINGLY, DRAMATIQ)),
+    _least("publish one by one: by RQ", 1, _ratio(SENDING, RATE, SINGLY, RQ)),
+    _least("publish batched: by RQ", 1, _ratio(SENDING, RATE, BATCHED, RQ_BATCHED)),
     _most("idle latency: p50 by naive", 1, _ratio(IDLE, P50, OURS, NAIVE)),
     _most("idle latency: p99 by naive", 1, _ratio(IDLE, P99, OURS, NAIVE)),
+    _most("idle latency: p50 by Dramatiq", 1, _ratio(IDLE, P50, OURS, DRAMATIQ)),
+    _most("idle latency: p50 by RQ", 1, _ratio(IDLE, P50, OURS, RQ)),
     _most("half of naive's capacity: p99 by naive", 0.5, _ratio(HALF, P99, OURS, NAIVE)),
     _most("the same, at random: p99 by naive", 0.5, _ratio(HALF_AT_RANDOM, P99, OURS, NAIVE)),
+    _most("the same: p99 by Dramatiq", 1, _ratio(HALF_AT_RANDOM, P99, OURS, DRAMATIQ)),
+    _most("the same: p99 by RQ", 1, _ratio(HALF_AT_RANDOM, P99, OURS, RQ)),
+    _least(
+        "slow endpoint, 512 threads: signals/s by Dramatiq",
+        1,
+        _ratio(SLOW, RATE, with_threads(512), DRAMATIQ),
+    ),
     _least("slow endpoint, 128 threads: share of threads/latency, or of a core", 0.9, _slow(128)),
     _least("slow endpoint, 256 threads: likewise", 0.9, _slow(256)),
     _least("slow endpoint, 512 threads: likewise", 0.9, _slow(512)),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import IO, Any, Self
+
+import redis
 
 from benchmarks.samples import CEILING, DRAMATIQ, NAIVE, OURS, POST, RQ, SESSION
 from benchmarks.signals import Make
@@ -21,6 +25,9 @@ THREADS = 32
 PREFIX = "bench:"
 EXPIRY = 36_000
 """Seconds; a backlog must not become stale while it is measured."""
+
+
+Send = Callable[[dict[str, str]], object]
 
 
 @dataclass(frozen=True)
@@ -53,6 +60,29 @@ def start_naive(stage: Stage) -> Process:
         *("--without-gossip", "--without-mingle", "-l", "warning"),
     ]
     return Process([sys.executable, "-m", *command], stage.log(), {})
+
+
+def one_by_one(stage: Stage, stack: ExitStack) -> dict[str, Send]:
+    """How each is sent a single signal; what that needs is closed with ``stack``."""
+    import rq
+
+    from benchmarks.contenders import dramatiq_actor, job, naive
+
+    producer = stack.enter_context(SignalProducer(settings=settings(stage)))
+    client = stack.enter_context(redis.Redis.from_url(stage.server.url))
+    queue = rq.Queue("bench", connection=client)
+    return {
+        NAIVE: naive.post.delay,
+        DRAMATIQ: dramatiq_actor.post.send,
+        RQ: lambda message: queue.enqueue(job.do, message, result_ttl=0),
+        OURS: producer.send,
+    }
+
+
+def starting(name: str, **more: object) -> Callable[[Stage], Running]:
+    """How a contender's worker is started; ``more``: number of ``threads``, for those that have them."""
+    starts = {one.name: one.start for one in everybody()}
+    return functools.partial(starts[name], **more)
 
 
 def everybody() -> list[Contender]:
@@ -109,9 +139,9 @@ def _send_naive(stage: Stage, worker: Running, make: Make, first: int, count: in
         naive.post.delay(make(number))
 
 
-def _start_dramatiq(stage: Stage) -> Process:
+def _start_dramatiq(stage: Stage, threads: int = THREADS) -> Process:
     command = ["dramatiq", "benchmarks.contenders.dramatiq_actor", "--processes", "1", "--threads"]
-    return Process([sys.executable, "-m", *command, str(THREADS)], stage.log(), {})
+    return Process([sys.executable, "-m", *command, str(threads)], stage.log(), {})
 
 
 def _send_dramatiq(stage: Stage, worker: Running, make: Make, first: int, count: int) -> None:  # noqa: ARG001

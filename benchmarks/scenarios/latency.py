@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import accumulate, count, repeat
 
-from benchmarks.contenders.cast import settings, start_naive, start_ours
-from benchmarks.samples import NAIVE, OURS, Samples, percentile
+from benchmarks.contenders.cast import Send, one_by_one, start_ours, starting
+from benchmarks.samples import DRAMATIQ, NAIVE, OURS, RQ, Samples, percentile
 from benchmarks.signals import order, spread
 from benchmarks.stage import Stage
 from demo.stack import eventually
-from producers import SignalProducer
 
 IDLE, HALF, ISOLATION = "idle latency", "half of naive's capacity", "isolation"
 HALF_AT_RANDOM = "half of naive's capacity, at random"
@@ -24,25 +23,31 @@ ACCOUNTS, OTHERS = 1000, 99
 TROUBLED = "account that hangs"
 WARM_UP = 20
 DEADLINE = 5.0
-Send = Callable[[dict[str, str]], object]
 
 
 def idle(stage: Stage, samples: Samples, times: int) -> None:
-    """One signal at a time, by turns to both workers, of which the other has nothing to do."""
-    waits: dict[str, list[float]] = {NAIVE: [], OURS: []}
+    """One signal at a time, by turns to naive's worker and ours, of which the other has nothing to do; then,
+    fewer, to the others, who look for work every now and then."""
+    for names, share in (((NAIVE, OURS), 1.0), ((DRAMATIQ,), 0.1), ((RQ,), 0.5)):
+        _alone(stage, samples, names, max(5, round(times * share)))
+
+
+def _alone(stage: Stage, samples: Samples, names: Sequence[str], times: int) -> None:
+    waits: dict[str, list[float]] = {name: [] for name in names}
+    warm = min(WARM_UP, times)
     with ExitStack() as stack:
-        stack.enter_context(start_ours(stage))
-        stack.enter_context(start_naive(stage))
-        senders = _senders(stage, stack)
-        for number in range(-WARM_UP, times):
-            for name, send in senders.items():
+        senders = one_by_one(stage, stack)
+        for name in reversed(names):
+            stack.enter_context(starting(name)(stage))
+        for number in range(-warm, times):
+            for name in names:
                 message = order(f"{name} {number}", "alone")
                 before, posts = time.time(), stage.posts()
-                send(message)
+                senders[name](message)
                 stage.arrived(posts + 1, pause=0.001)
                 if number >= 0:
                     waits[name].append(stage.last_arrival() - before)
-    stage.require_each_once(IDLE, 2 * (WARM_UP + times))
+    stage.require_each_once(IDLE, len(names) * (warm + times))
     stage.clean()
     _note(samples, IDLE, waits)
 
@@ -50,12 +55,15 @@ def idle(stage: Stage, samples: Samples, times: int) -> None:
 def half(stage: Stage, samples: Samples, rate: float, seconds: float) -> None:
     """``rate`` signals a second to 1,000 accounts, first by one and then by the other: evenly, and at moments
     of senders who know nothing of each other, so that some come together."""
-    for scenario, moments in {HALF: _evenly, HALF_AT_RANDOM: _at_random}.items():
+    for scenario, moments, names in (
+        (HALF, _evenly, (NAIVE, OURS)),
+        (HALF_AT_RANDOM, _at_random, (NAIVE, DRAMATIQ, RQ, OURS)),
+    ):
         waits: dict[str, list[float]] = {}
-        for name, start in {NAIVE: start_naive, OURS: start_ours}.items():
+        for name in names:
             with ExitStack() as stack:
-                stack.enter_context(start(stage))
-                send = _senders(stage, stack)[name]
+                send = one_by_one(stage, stack)[name]
+                stack.enter_context(starting(name)(stage))
                 send(order("account warm", "warm"))
                 stage.arrived(1)
                 messages = [spread(number, ACCOUNTS) for number in range(int(rate * seconds))]
@@ -79,8 +87,8 @@ def isolation(stage: Stage, samples: Samples, times: int, pace: float = 0.01) ->
     waits: dict[str, list[float]] = {}
     for name in (CALM, HANGING):
         with ExitStack() as stack:
+            send = one_by_one(stage, stack)[OURS]
             stack.enter_context(start_ours(stage, deadline=DEADLINE))
-            send = _senders(stage, stack)[OURS]
             hanging = 0
             if name == HANGING:
                 stage.slow(hang=TROUBLED)
@@ -93,13 +101,6 @@ def isolation(stage: Stage, samples: Samples, times: int, pace: float = 0.01) ->
             stage.arrived(times + hanging, pause=0.2)
         stage.clean()
     _note(samples, ISOLATION, waits)
-
-
-def _senders(stage: Stage, stack: ExitStack) -> dict[str, Send]:
-    from benchmarks.contenders import naive
-
-    producer = stack.enter_context(SignalProducer(settings=settings(stage)))
-    return {NAIVE: naive.post.delay, OURS: producer.send}
 
 
 def _paced(

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import time
 from collections.abc import Collection, Sequence
 
-from benchmarks.contenders.cast import Contender, everybody, start_ours
+from benchmarks.contenders.cast import Contender, everybody, starting
 from benchmarks.samples import CEILING, DRAMATIQ, NAIVE, OURS, POST, RQ, SESSION, Samples
 from benchmarks.signals import Make, fan_out, streams
 from benchmarks.stage import Cost, Meter, Stage, bind, halted
@@ -33,13 +32,15 @@ def slow(
     stage: Stage, samples: Samples, count: int, threads: Sequence[int] = (128, 256, 512), delay: float = 0.2
 ) -> None:
     """An endpoint that takes its time: no more can be had than the threads at once, and than a core gives."""
-    contender = next(one for one in everybody() if one.name == OURS)
-    for number in threads:
-        ours = Contender(OURS, functools.partial(start_ours, threads=number), contender.send)
+    most = max(threads)
+    plays = [(OURS, number, count * number // most) for number in threads]
+    for who, number, signals in (*plays, (DRAMATIQ, most, count // 4)):
+        contender = next(one for one in everybody() if one.name == who)
+        rival = Contender(who, starting(who, threads=number), contender.send)
         stage.slow(delay)
         # Warm, so that all connections are open.
-        cost = run(stage, ours, fan_out, count * number // max(threads), warm=2 * number)
-        name = with_threads(number)
+        cost = run(stage, rival, fan_out, signals, warm=2 * number)
+        name = with_threads(number) if who == OURS else who
         samples.add(SLOW, name, cpu=cost.cpu, rate=cost.rate)
         # All that the threads can do in that time, but for the first and last turn of each.
         samples.put(SLOW, name, THREADS_USED, cost.rate / (number / delay))

@@ -78,7 +78,7 @@ def test_a_slow_endpoint_may_leave_threads_idle_only_if_the_core_is_full() -> No
     for threads, core in ((0.95, 0.4), (0.5, 0.98), (0.5, 0.6)):
         samples.put(SLOW, with_threads(512), THREADS_USED, threads)
         samples.put(SLOW, with_threads(512), CORE_USED, core)
-    goal = next(one for one in GOALS if "512 threads" in one.text)
+    goal = next(one for one in GOALS if one.text == "slow endpoint, 512 threads: likewise")
 
     assert goal.seen(samples) == [0.95, 0.98, 0.6]
 
