@@ -6,8 +6,22 @@ from dataclasses import dataclass, field
 
 from monitoring.recordings import ENDED, ENDS, FAILED, LEDGER, SUM
 
-PAUSED = f"sum without (scope) ({LEDGER} (signals_paused)) > 0"
-"""Somebody holds signals back: what then waits, waits on purpose."""
+UP = f"{LEDGER} (signals_redis_up) == 1"
+"""Redis answers: only then a number of the ledger that is gone is none."""
+
+
+def _kept(series: str, label: str) -> str:
+    """Whether there are any of this number of the ledger; while nobody can ask, whether there were within a
+    quarter of an hour. ``label`` tells its kinds apart."""
+    before = f"{LEDGER} (last_over_time({series}[15m]))"
+    return f"{LEDGER} ({series}) > 0 or ({before} > 0 unless ignoring ({label}) {UP})"
+
+
+_EXITS = _kept('signals_dead_exits{reason!="unknown"}', "reason")
+DEAD = "expired|invalid|rejected|unsent"
+REAL = 'route!~"livez|readyz|metrics|none"'
+"""Requests of senders: no probes, and nothing that merely knocks."""
+ROUTES = "sum without (instance, pod, route, status)"
 
 
 @dataclass(frozen=True)
@@ -43,21 +57,21 @@ ORDERS = (
     Alert(
         "SignalsUnknownOutcomes",
         "critical",
-        f'{LEDGER} (signals_dead_letters{{reason="unknown"}}) > 0',
+        _kept('signals_dead_letters{reason="unknown"}', "reason"),
         "Orders of unknown fate wait for a person",
         "{{ $value }} signals may or may not have become orders. They are not posted again by themselves.",
     ),
     Alert(
         "SignalsFailedExits",
         "critical",
-        f'sum without (reason) ({LEDGER} (signals_dead_exits{{reason!="unknown"}})) > 0',
+        f"sum without (reason) ({_EXITS})",
         "Exits or cancels did not reach the endpoint, or were refused",
         "{{ $value }} closes or cancels ended without an order: positions may be open that should not be.",
     ),
     Alert(
         "SignalsOldestDueTooOld",
         "critical",
-        f"{LEDGER} (signals_oldest_due_seconds) > <oldestDueSeconds> unless {PAUSED}",
+        f"{LEDGER} (signals_oldest_free_due_seconds) > <oldestDueSeconds>",
         "Signals that are due are not posted",
         "The longest waiting signal has been due for {{ $value | humanizeDuration }}; entries expire.",
         hold="1m",
@@ -77,25 +91,24 @@ ORDERS = (
     Alert(
         "SignalsDeadLettersRising",
         "warning",
-        f'sum without (reason) ({LEDGER} (signals_dead_letters{{reason!="unknown"}}))'
-        f' - sum without (reason) ({LEDGER} (signals_dead_letters{{reason!="unknown"}} offset 15m))'
+        f'sum without (outcome) ({LEDGER} (increase(signals_ended_total{{outcome=~"{DEAD}"}}[15m])))'
         " > <deadLetters>",
         "Many signals end without an order",
-        "{{ $value }} more dead letters than 15 minutes ago (rejected, unsent, expired or invalid).",
+        '{{ printf "%.0f" $value }} dead letters in 15 minutes (rejected, unsent, expired or invalid).',
     ),
     Alert(
         "SignalsConflicts",
         "warning",
         f"{LEDGER} (increase(signals_conflicts_total[15m])) > 0",
         "An order id was used for two different orders",
-        "{{ $value | humanize }} signals in 15 minutes were refused: their id belongs to another order.",
+        '{{ printf "%.0f" $value }} signals in 15 minutes were refused: their id belongs to another order.',
     ),
     Alert(
         "SignalsRefusedFull",
         "warning",
         f"{LEDGER} (increase(signals_full_total[15m])) > 0",
         "Signals are refused because too many of their connector wait",
-        "{{ $value | humanize }} signals in 15 minutes got the receipt `full` and were not taken.",
+        '{{ printf "%.0f" $value }} signals in 15 minutes got the receipt `full` and were not taken.',
     ),
     Alert(
         "SignalsConnectorSilent",
@@ -131,9 +144,18 @@ WORKERS = (
         hold="2m",
     ),
     Alert(
+        "SignalsNoSweep",
+        "critical",
+        f"{LEDGER} (signals_workers) < 1",
+        "No worker looks after the lanes",
+        "Redis answers, but lets no worker sweep: nothing that is delayed, lost or retried moves.",
+        hold="1m",
+    ),
+    Alert(
         "SignalsNoOutcomes",
         "critical",
-        f"{LEDGER} (signals_waiting) > 0 unless {ENDS} (rate({ENDED}[5m])) > 0 unless {PAUSED}",
+        f"{LEDGER} (signals_waiting) > 0 and {LEDGER} (signals_oldest_free_due_seconds) > 0"
+        f" unless {ENDS} (rate({ENDED}[5m])) > 0",
         "Signals wait and none ends",
         "{{ $value }} signals wait, and none has ended for 5 minutes.",
         hold="5m",
@@ -151,7 +173,7 @@ WORKERS = (
         "critical",
         f"{LEDGER} (signals_circuits_open) > 0",
         "The endpoint does not answer; posting is halted",
-        "The circuit breaker lets but one probe at a time through, for 2 minutes now.",
+        "The circuit breaker lets but one probe at a time through.",
         hold="2m",
     ),
     Alert(
@@ -180,6 +202,21 @@ REDIS = (
         "Redis cannot be reached",
         "Only {{ $value | humanizePercentage }} of the workers reach Redis.",
         hold="1m",
+    ),
+    Alert(
+        "SignalsRedisRefusing",
+        "critical",
+        f"{LEDGER} (signals_redis_refusing) > 0",
+        "Redis takes no signals",
+        "It is full, or cannot write its append-only file: senders are refused, delayed signals stay.",
+    ),
+    Alert(
+        "SignalsLedgerLost",
+        "critical",
+        f"{LEDGER} (resets(signals_admitted_total[15m])) > 0",
+        "Redis has forgotten signals",
+        "Its count of admitted signals has fallen: it was emptied, or restored from an older state. What has"
+        " come since is gone if it waited, and may be posted again if it was.",
     ),
     Alert(
         "SignalsRedisMemory",
@@ -219,11 +256,11 @@ GATEWAY = (
     Alert(
         "SignalsGatewayErrors",
         "critical",
-        'sum without (route, status) (signals:gateway_requests:rate5m{status="5xx"})'
-        " / (sum without (route, status) (signals:gateway_requests:rate5m) > 0) > <gatewayErrorShare>",
+        f'{ROUTES} (rate(signals_gateway_requests_total{{status="5xx",{REAL}}}[2m]))'
+        f" / ({ROUTES} (rate(signals_gateway_requests_total{{{REAL}}}[2m])) > 0) > <gatewayErrorShare>",
         "The gateway answers with errors",
         "{{ $value | humanizePercentage }} of requests are answered 5xx.",
-        hold="2m",
+        hold="1m",
     ),
     Alert(
         "SignalsGatewaySlow",
@@ -238,7 +275,7 @@ GATEWAY = (
         "warning",
         f'{SUM} (increase(signals_gateway_admissions_total{{status="invalid"}}[15m])) > <invalidSignals>',
         "Many signals are refused as invalid",
-        "{{ $value | humanize }} signals in 15 minutes broke the rules of the contract and were not taken.",
+        '{{ printf "%.0f" $value }} signals in 15 minutes broke the contract and were not taken.',
     ),
 )
 

@@ -143,13 +143,19 @@ _REDIS = Row(
         ),
         Lines(
             "State",
-            "1 is yes. Up and append-only should be 1, evicting 0.",
+            "1 is yes. Up and append-only should be 1, evicting and refusing 0.",
             [
                 Query("min(signals_redis_up)", "up, for all workers"),
                 Query(f"min({LEDGER} (signals_redis_aof_enabled))", "append-only"),
                 Query(f"max({LEDGER} (signals_redis_evicting))", "evicting"),
+                Query(f"max({LEDGER} (signals_redis_refusing))", "refusing signals"),
             ],
-            runbooks=["SignalsRedisNoAppendOnly", "SignalsRedisEvicting"],
+            runbooks=[
+                "SignalsRedisNoAppendOnly",
+                "SignalsRedisEvicting",
+                "SignalsRedisRefusing",
+                "SignalsLedgerLost",
+            ],
         ),
         Lines(
             "Clock skew",

@@ -65,10 +65,14 @@ _WELL = Row(
         ),
         Stat(
             "Workers",
-            "Workers that can be scraped.",
-            [Query("count(signals_threads)")],
+            "Workers that can be scraped and that Redis lets work, whichever are fewer.",
+            [
+                Query(
+                    f"min(sum({LEDGER} (signals_workers)) < count(signals_threads) or count(signals_threads))"
+                )
+            ],
             good=1,
-            runbooks=["SignalsWorkerAbsent"],
+            runbooks=["SignalsWorkerAbsent", "SignalsNoSweep"],
         ),
         Stat(
             "Redis",

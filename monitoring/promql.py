@@ -20,14 +20,19 @@ def increase(series: str, window: str, seconds: str) -> str:
     failure. What it has is new if its worker was there before it, or began after that as well; else it is
     only Prometheus that has not looked. ``seconds``: the window once more, as a number.
     """
-    return f"({_born(series, window, seconds)} or increase({series}[{window}]))"
+    return _larger(_born(series, window, seconds), f"increase({series}[{window}])")
 
 
 def rate(series: str) -> str:
     """The same per second, over the interval that Grafana thinks right."""
     seconds = "($__rate_interval_ms / 1000)"
     born = _born(series, "$__rate_interval", seconds)
-    return f"({born} / {seconds} or rate({series}[$__rate_interval]))"
+    return _larger(f"{born} / {seconds}", f"rate({series}[$__rate_interval])")
+
+
+def _larger(one: str, other: str) -> str:
+    """Of a series that was born and began anew within the window, each alone knows a part only."""
+    return f"({one} >= {other} or {other} or {one})"
 
 
 def _born(series: str, window: str, seconds: str) -> str:

@@ -348,6 +348,8 @@ class Census:
     """How many there are."""
     dead_exits: dict[str, int] = field(default_factory=dict)
     """Those of the dead letters that are no entries: what they were to close or cancel may still be there."""
+    oldest_free_due_ms: int | None = None
+    """As ``oldest_due_ms``, of lanes that no pause and no circuit holds back."""
     oldest_unknown_ms: int | None = None
     """Since when the first signal of unknown fate waits for a person."""
     parked: int = 0

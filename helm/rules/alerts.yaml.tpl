@@ -4,7 +4,7 @@ groups:
 - name: signals-orders
   rules:
   - alert: SignalsUnknownOutcomes
-    expr: max without (instance, pod) (signals_dead_letters{ {{ $narrow }}, reason="unknown"}) > 0
+    expr: max without (instance, pod) (signals_dead_letters{ {{ $narrow }}, reason="unknown"}) > 0 or (max without (instance, pod) (last_over_time(signals_dead_letters{ {{ $narrow }}, reason="unknown"}[15m])) > 0 unless ignoring (reason) max without (instance, pod) (signals_redis_up{ {{ $narrow }} }) == 1)
     for: 0m
     labels:
       severity: critical
@@ -16,7 +16,7 @@ groups:
       runbook_url: {{ trimSuffix "/" . }}/SignalsUnknownOutcomes.md
 {{- end }}
   - alert: SignalsFailedExits
-    expr: sum without (reason) (max without (instance, pod) (signals_dead_exits{ {{ $narrow }}, reason!="unknown"})) > 0
+    expr: sum without (reason) (max without (instance, pod) (signals_dead_exits{ {{ $narrow }}, reason!="unknown"}) > 0 or (max without (instance, pod) (last_over_time(signals_dead_exits{ {{ $narrow }}, reason!="unknown"}[15m])) > 0 unless ignoring (reason) max without (instance, pod) (signals_redis_up{ {{ $narrow }} }) == 1))
     for: 0m
     labels:
       severity: critical
@@ -28,7 +28,7 @@ groups:
       runbook_url: {{ trimSuffix "/" . }}/SignalsFailedExits.md
 {{- end }}
   - alert: SignalsOldestDueTooOld
-    expr: max without (instance, pod) (signals_oldest_due_seconds{ {{ $narrow }} }) > {{ $.Values.monitoring.rules.thresholds.oldestDueSeconds }} unless sum without (scope) (max without (instance, pod) (signals_paused{ {{ $narrow }} })) > 0
+    expr: max without (instance, pod) (signals_oldest_free_due_seconds{ {{ $narrow }} }) > {{ $.Values.monitoring.rules.thresholds.oldestDueSeconds }}
     for: 1m
     labels:
       severity: critical
@@ -108,13 +108,13 @@ groups:
       runbook_url: {{ trimSuffix "/" . }}/SignalsErrorBudgetBurn.md
 {{- end }}
   - alert: SignalsDeadLettersRising
-    expr: sum without (reason) (max without (instance, pod) (signals_dead_letters{ {{ $narrow }}, reason!="unknown"})) - sum without (reason) (max without (instance, pod) (signals_dead_letters{ {{ $narrow }}, reason!="unknown"} offset 15m)) > {{ $.Values.monitoring.rules.thresholds.deadLetters }}
+    expr: sum without (outcome) (max without (instance, pod) (increase(signals_ended_total{ {{ $narrow }}, outcome=~"expired|invalid|rejected|unsent"}[15m]))) > {{ $.Values.monitoring.rules.thresholds.deadLetters }}
     for: 0m
     labels:
       severity: warning
     annotations:
       summary: Many signals end without an order
-      description: '{{ "{{" }} $value }} more dead letters than 15 minutes ago (rejected, unsent, expired or invalid).'
+      description: '{{ "{{" }} printf "%.0f" $value }} dead letters in 15 minutes (rejected, unsent, expired or invalid).'
       runbook: docs/runbooks/SignalsDeadLettersRising.md
 {{- with $.Values.monitoring.rules.runbooks }}
       runbook_url: {{ trimSuffix "/" . }}/SignalsDeadLettersRising.md
@@ -126,7 +126,7 @@ groups:
       severity: warning
     annotations:
       summary: An order id was used for two different orders
-      description: '{{ "{{" }} $value | humanize }} signals in 15 minutes were refused: their id belongs to another order.'
+      description: '{{ "{{" }} printf "%.0f" $value }} signals in 15 minutes were refused: their id belongs to another order.'
       runbook: docs/runbooks/SignalsConflicts.md
 {{- with $.Values.monitoring.rules.runbooks }}
       runbook_url: {{ trimSuffix "/" . }}/SignalsConflicts.md
@@ -138,7 +138,7 @@ groups:
       severity: warning
     annotations:
       summary: Signals are refused because too many of their connector wait
-      description: '{{ "{{" }} $value | humanize }} signals in 15 minutes got the receipt `full` and were not taken.'
+      description: '{{ "{{" }} printf "%.0f" $value }} signals in 15 minutes got the receipt `full` and were not taken.'
       runbook: docs/runbooks/SignalsRefusedFull.md
 {{- with $.Values.monitoring.rules.runbooks }}
       runbook_url: {{ trimSuffix "/" . }}/SignalsRefusedFull.md
@@ -181,8 +181,20 @@ groups:
 {{- with $.Values.monitoring.rules.runbooks }}
       runbook_url: {{ trimSuffix "/" . }}/SignalsWorkerAbsent.md
 {{- end }}
+  - alert: SignalsNoSweep
+    expr: max without (instance, pod) (signals_workers{ {{ $narrow }} }) < 1
+    for: 1m
+    labels:
+      severity: critical
+    annotations:
+      summary: No worker looks after the lanes
+      description: 'Redis answers, but lets no worker sweep: nothing that is delayed, lost or retried moves.'
+      runbook: docs/runbooks/SignalsNoSweep.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsNoSweep.md
+{{- end }}
   - alert: SignalsNoOutcomes
-    expr: max without (instance, pod) (signals_waiting{ {{ $narrow }} }) > 0 unless sum without (instance, pod, outcome) (rate(signals_latency_seconds_count{ {{ $narrow }} }[5m])) > 0 unless sum without (scope) (max without (instance, pod) (signals_paused{ {{ $narrow }} })) > 0
+    expr: max without (instance, pod) (signals_waiting{ {{ $narrow }} }) > 0 and max without (instance, pod) (signals_oldest_free_due_seconds{ {{ $narrow }} }) > 0 unless sum without (instance, pod, outcome) (rate(signals_latency_seconds_count{ {{ $narrow }} }[5m])) > 0
     for: 5m
     labels:
       severity: critical
@@ -212,7 +224,7 @@ groups:
       severity: critical
     annotations:
       summary: The endpoint does not answer; posting is halted
-      description: The circuit breaker lets but one probe at a time through, for 2 minutes now.
+      description: The circuit breaker lets but one probe at a time through.
       runbook: docs/runbooks/SignalsCircuitOpen.md
 {{- with $.Values.monitoring.rules.runbooks }}
       runbook_url: {{ trimSuffix "/" . }}/SignalsCircuitOpen.md
@@ -254,6 +266,30 @@ groups:
       runbook: docs/runbooks/SignalsRedisDown.md
 {{- with $.Values.monitoring.rules.runbooks }}
       runbook_url: {{ trimSuffix "/" . }}/SignalsRedisDown.md
+{{- end }}
+  - alert: SignalsRedisRefusing
+    expr: max without (instance, pod) (signals_redis_refusing{ {{ $narrow }} }) > 0
+    for: 0m
+    labels:
+      severity: critical
+    annotations:
+      summary: Redis takes no signals
+      description: 'It is full, or cannot write its append-only file: senders are refused, delayed signals stay.'
+      runbook: docs/runbooks/SignalsRedisRefusing.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsRedisRefusing.md
+{{- end }}
+  - alert: SignalsLedgerLost
+    expr: max without (instance, pod) (resets(signals_admitted_total{ {{ $narrow }} }[15m])) > 0
+    for: 0m
+    labels:
+      severity: critical
+    annotations:
+      summary: Redis has forgotten signals
+      description: 'Its count of admitted signals has fallen: it was emptied, or restored from an older state. What has come since is gone if it waited, and may be posted again if it was.'
+      runbook: docs/runbooks/SignalsLedgerLost.md
+{{- with $.Values.monitoring.rules.runbooks }}
+      runbook_url: {{ trimSuffix "/" . }}/SignalsLedgerLost.md
 {{- end }}
   - alert: SignalsRedisMemory
     expr: max without (instance, pod) (signals_redis_memory_bytes{ {{ $narrow }} } / (signals_redis_memory_limit_bytes{ {{ $narrow }} } > 0)) > {{ $.Values.monitoring.rules.thresholds.memoryShare }}
@@ -306,8 +342,8 @@ groups:
       runbook_url: {{ trimSuffix "/" . }}/SignalsGatewayAbsent.md
 {{- end }}
   - alert: SignalsGatewayErrors
-    expr: sum without (route, status) (signals:gateway_requests:rate5m{ {{ $narrow }}, status="5xx"}) / (sum without (route, status) (signals:gateway_requests:rate5m{ {{ $narrow }} }) > 0) > {{ $.Values.monitoring.rules.thresholds.gatewayErrorShare }}
-    for: 2m
+    expr: sum without (instance, pod, route, status) (rate(signals_gateway_requests_total{ {{ $narrow }}, status="5xx",route!~"livez|readyz|metrics|none"}[2m])) / (sum without (instance, pod, route, status) (rate(signals_gateway_requests_total{ {{ $narrow }}, route!~"livez|readyz|metrics|none"}[2m])) > 0) > {{ $.Values.monitoring.rules.thresholds.gatewayErrorShare }}
+    for: 1m
     labels:
       severity: critical
     annotations:
@@ -336,7 +372,7 @@ groups:
       severity: warning
     annotations:
       summary: Many signals are refused as invalid
-      description: '{{ "{{" }} $value | humanize }} signals in 15 minutes broke the rules of the contract and were not taken.'
+      description: '{{ "{{" }} printf "%.0f" $value }} signals in 15 minutes broke the contract and were not taken.'
       runbook: docs/runbooks/SignalsInvalidRising.md
 {{- with $.Values.monitoring.rules.runbooks }}
       runbook_url: {{ trimSuffix "/" . }}/SignalsInvalidRising.md

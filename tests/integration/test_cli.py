@@ -126,7 +126,8 @@ class TestStatus:
         lines = run("status", COLUMNS="80").stdout.splitlines()
         assert lines[0].startswith("✗ 1 signal may or may not have become an order")
         assert lines[1].strip() == "signal-worker dead list --reason unknown"
-        assert lines[2].startswith("! 1 signal did not become an order (1 rejected)")
+        assert lines[2].startswith("✗ no worker runs, or Redis lets none write")
+        assert lines[3].startswith("! 1 signal did not become an order (1 rejected)")
         assert any(line.startswith("busy ") and "queued" in line for line in lines)
 
     def test_json_is_one_line_with_everything(self, run: Run, ledger: Ledger) -> None:
@@ -226,6 +227,15 @@ class TestDead:
         assert ids("--older", "1h") == [old]
         assert ids("--limit", "1") == [b]
         assert "more than 1:" in run("dead", "list", "--limit", "1").stdout
+        ledger.client.hset(ledger.key(f"signal:{old}"), "class", "full exit")
+        assert ids("--exits") == [old]
+        assert ids("--exits", "--reason", "rejected") == []
+
+    def test_machines_are_told_of_all(self, run: Run, ledger: Ledger) -> None:
+        for _ in range(51):
+            ledger.end(Outcome.REJECTED)
+        assert len(records(run("dead", "list", "--json"))) == 51
+        assert "more than 50:" in run("dead", "list").stdout
 
     def test_showing_one(self, run: Run, ledger: Ledger) -> None:
         signal_id = ledger.end(Outcome.UNKNOWN, why="timeout", history=note(1, "unknown", "timeout"))

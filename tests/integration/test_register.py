@@ -60,6 +60,24 @@ class TestCensus:
         assert census.next_wakeup_ms - census.now_ms <= 5000
         assert census.oldest_rung_ms is not None
 
+    def test_what_is_held_back_hides_nobody(self, ledger: Ledger, register: Register) -> None:
+        # given: the lane that has waited the longest is held back, and another is not
+        for lane in ("held", "free"):
+            ledger.admit(lane)
+        (_, held), (_, free) = sorted(
+            ((name, due) for name, due in ledger.client.zrange(ledger.key("lanes"), 0, -1, withscores=True)),
+            key=lambda one: one[0] != b"held",
+        )
+        assert register.census().oldest_free_due_ms == min(held, free)
+        ledger.client.zadd(ledger.key("lanes"), {"held": held - 90_000})
+        ledger.client.zadd(ledger.key("halted"), {"held": 0})
+        # then
+        census = register.census()
+        assert (census.oldest_due_ms, census.oldest_free_due_ms) == (held - 90_000, free)
+        # and with all of them held back there is none
+        ledger.client.zadd(ledger.key("halted"), {"free": 0})
+        assert register.census().oldest_free_due_ms is None
+
     def test_dead_letters_that_no_counter_knows_are_not_hidden(
         self, ledger: Ledger, register: Register
     ) -> None:

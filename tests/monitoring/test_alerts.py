@@ -44,24 +44,58 @@ CONNECTOR = 'signals_connector_outcomes_total{connector="acct-7",outcome="accept
 OTHER = 'signals_connector_outcomes_total{connector="other",outcome="accepted"}'
 RARE = 'signals_connector_outcomes_total{connector="rare",outcome="accepted"}'
 
+WAITING = {"signals_waiting": "5x60", "signals_oldest_free_due_seconds": "1x60"}
+
 CASES = [
     gauge("SignalsUnknownOutcomes", 'signals_dead_letters{reason="unknown"}', "0", "2"),
     steady("SignalsUnknownOutcomes", "others", ('signals_dead_letters{reason="rejected"}', "5x30")),
+    Case(
+        "SignalsUnknownOutcomes",
+        {'signals_dead_letters{reason="unknown"}': "0x5 2x5 _x40", "signals_redis_up": "1x10 0x40"},
+        fires=("8m", "12m", "25m"),
+        silent=("4m", "40m"),
+        why="Redis goes away",
+    ),
+    Case(
+        "SignalsUnknownOutcomes",
+        {
+            'signals_dead_letters{reason="unknown"}': "0x5 2x5 _x10 0x10",
+            "signals_redis_up": "1x10 0x10 1x10",
+        },
+        fires=("18m",),
+        silent=("4m", "24m"),
+        why="Redis comes back without them",
+    ),
+    Case(
+        "SignalsUnknownOutcomes",
+        {'signals_dead_letters{reason="unknown"}': "0x5 2x5 _x40", "signals_redis_up": "1x10 _x40"},
+        fires=("17m",),
+        silent=("4m", "40m"),
+        why="all workers go away",
+    ),
+    Case(
+        "SignalsFailedExits",
+        {'signals_dead_exits{reason="expired"}': "0x5 1x5 _x40", "signals_redis_up": "1x10 0x40"},
+        fires=("8m", "20m"),
+        silent=("4m", "40m"),
+        why="Redis goes away",
+    ),
     gauge("SignalsFailedExits", 'signals_dead_exits{reason="expired"}', "0", "1"),
     steady("SignalsFailedExits", "unknown ones", ('signals_dead_exits{reason="unknown"}', "1x30")),
-    gauge("SignalsOldestDueTooOld", "signals_oldest_due_seconds", "29", "31", hold=1),
+    gauge("SignalsOldestDueTooOld", "signals_oldest_free_due_seconds", "29", "31", hold=1),
     steady(
         "SignalsOldestDueTooOld",
-        "paused on purpose",
+        "held back on purpose",
         ("signals_oldest_due_seconds", "900x30"),
-        ('signals_paused{scope="all"}', "0x30"),
-        ('signals_paused{scope="entries"}', "1x30"),
+        ("signals_oldest_free_due_seconds", "0x30"),
+        ('signals_paused{scope="connectors"}', "1x30"),
     ),
     Case(
         "SignalsOldestDueTooOld",
-        {"signals_oldest_due_seconds": "900x30", 'signals_paused{scope="all"}': "0x30"},
+        {"signals_oldest_free_due_seconds": "900x30", 'signals_paused{scope="connectors"}': "1x30"},
         fires=("10m",),
-        why="not paused",
+        silent=("0m",),
+        why="others are held back",
     ),
     Case(
         "SignalsLate",
@@ -131,17 +165,29 @@ CASES = [
     Case(
         "SignalsDeadLettersRising",
         {
-            'signals_dead_letters{reason="rejected"}': "3x20 20x40",
-            'signals_dead_letters{reason="expired"}': "0x20 9x40",
+            'signals_ended_total{outcome="rejected"}': "3x20 20x40",
+            'signals_ended_total{outcome="expired"}': "0x20 9x40",
+            'signals_ended_total{outcome="accepted"}': "0+500x60",
         },
         fires=("22m", "34m"),
         silent=("20m", "37m"),
         severity="warning",
     ),
+    Case(
+        "SignalsDeadLettersRising",
+        {
+            'signals_ended_total{outcome="rejected"}': "100x25 160x40",
+            'signals_dead_letters{reason="rejected"}': "100x20 0x5 60x40",
+        },
+        fires=("28m",),
+        silent=("24m", "45m"),
+        severity="warning",
+        why="after others were decided about",
+    ),
     steady(
         "SignalsDeadLettersRising",
         "many, but none new",
-        ('signals_dead_letters{reason="rejected"}', "5000x40"),
+        ('signals_ended_total{outcome="rejected"}', "5000x40"),
         severity="warning",
     ),
     Case(
@@ -193,15 +239,19 @@ CASES = [
     Case("SignalsWorkerAbsent", {"up": "1x20"}, fires=("5m",), silent=("1m",), why="never was one"),
     Case(
         "SignalsNoOutcomes",
-        {"signals_waiting": "5x60", outcomes("accepted"): "0+10x10 100x20 100+10x20"},
+        {**WAITING, outcomes("accepted"): "0+10x10 100x20 100+10x20"},
         fires=("25m",),
         silent=("10m", "18m", "35m"),
     ),
-    Case("SignalsNoOutcomes", {"signals_waiting": "5x60"}, fires=("10m",), silent=("4m",), why="never one"),
+    Case("SignalsNoOutcomes", WAITING, fires=("10m",), silent=("4m",), why="never one"),
     steady("SignalsNoOutcomes", "nothing waits", ("signals_waiting", "0x30"), (outcomes("accepted"), "7x30")),
     steady(
-        "SignalsNoOutcomes", "paused", ("signals_waiting", "7x30"), ('signals_paused{scope="all"}', "1x30")
+        "SignalsNoOutcomes",
+        "held back",
+        ("signals_waiting", "7x30"),
+        ("signals_oldest_free_due_seconds", "0x30"),
     ),
+    gauge("SignalsNoSweep", "signals_workers", "2", "0", hold=1),
     gauge("SignalsLanesStuck", "signals_oldest_ring_seconds", "29", "31", hold=1),
     gauge("SignalsCircuitOpen", "signals_circuits_open", "0", "1", hold=2),
     gauge(
@@ -243,6 +293,22 @@ CASES = [
         severity="warning",
     ),
     gauge("SignalsRedisNoAppendOnly", "signals_redis_aof_enabled", "1", "0", hold=5, severity="warning"),
+    gauge("SignalsRedisRefusing", "signals_redis_refusing", "0", "1"),
+    Case(
+        "SignalsLedgerLost",
+        {"signals_admitted_total": "0+10x10 5+10x40"},
+        fires=("12m", "24m"),
+        silent=("10m", "30m"),
+    ),
+    Case(
+        "SignalsLedgerLost",
+        {
+            'signals_admitted_total{instance="a"}': "0+10x10 _x40",
+            'signals_admitted_total{instance="b"}': "_x10 100+10x40",
+        },
+        silent=("5m", "12m", "20m"),
+        why="a worker is replaced",
+    ),
     gauge("SignalsRedisEvicting", "signals_redis_evicting", "0", "1"),
     Case("SignalsGatewayAbsent", {"signals_gateway_waiting": "0x10 _x20 0x10"}, ("20m",), ("10m", "35m")),
     steady("SignalsGatewayAbsent", "there is none", ("signals_threads", "64x30")),
@@ -251,9 +317,16 @@ CASES = [
         {
             'signals_gateway_requests_total{route="webhook",status="2xx"}': "0+90x60",
             'signals_gateway_requests_total{route="webhook",status="5xx"}': "0x20 0+10x20 200x20",
+            'signals_gateway_requests_total{route="readyz",status="2xx"}': "0+6000x60",
         },
-        fires=("30m",),
-        silent=("20m", "50m"),
+        fires=("23m", "40m"),
+        silent=("20m", "44m"),
+    ),
+    steady(
+        "SignalsGatewayErrors",
+        "probes only",
+        ('signals_gateway_requests_total{route="readyz",status="5xx"}', "0+60x30"),
+        ('signals_gateway_requests_total{route="webhook",status="2xx"}', "0+60x30"),
     ),
     Case(
         "SignalsGatewaySlow",

@@ -230,11 +230,21 @@ def redis_is_set_up_badly(stack: Stack) -> None:
         client.config_set("maxmemory", int(client.info("memory")["used_memory"] / 0.9))
         client.config_set("appendonly", "no")
         expect(stack, "SignalsRedisMemory", "SignalsRedisNoAppendOnly")
+        client.config_set("maxmemory", int(client.info("memory")["used_memory"] * 0.9))
+        expect(stack, "SignalsRedisRefusing")
         client.config_set("maxmemory", 0)
         client.config_set("maxmemory-policy", "allkeys-lru")
         expect(stack, "SignalsRedisEvicting")
         client.config_set("maxmemory-policy", "noeviction")
         client.config_set("appendonly", "yes")
+        client.config_set("min-replicas-to-write", 1)
+        expect(stack, "SignalsNoSweep")
+        client.config_set("min-replicas-to-write", 0)
+
+
+def redis_forgets(stack: Stack) -> None:
+    with stack.client() as client:
+        client.flushall()
 
 
 def nothing_comes_back(stack: Stack) -> None:
@@ -281,7 +291,14 @@ SITUATIONS: dict[Situation, tuple[str, ...]] = {
     a_file_is_spoilt: ("SignalsReloadFailing",),
     a_wrong_clock: ("SignalsClockSkew",),
     a_pause_is_forgotten: ("SignalsRefusedFull", "SignalsPaused", "SignalsLate"),
-    redis_is_set_up_badly: ("SignalsRedisMemory", "SignalsRedisNoAppendOnly", "SignalsRedisEvicting"),
+    redis_is_set_up_badly: (
+        "SignalsRedisMemory",
+        "SignalsRedisNoAppendOnly",
+        "SignalsRedisRefusing",
+        "SignalsRedisEvicting",
+        "SignalsNoSweep",
+    ),
+    redis_forgets: ("SignalsLedgerLost",),
     nothing_comes_back: ("SignalsNoOutcomes", "SignalsLanesStuck", "SignalsOldestDueTooOld"),
     the_endpoint_is_gone: ("SignalsCircuitOpen",),
     redis_is_gone: ("SignalsRedisDown", "SignalsGatewayErrors", "SignalsGatewaySlow"),

@@ -43,6 +43,7 @@ def test_every_number_of_the_ledger() -> None:
         ring_queue=8,
         workers=2,
         oldest_due_ms=NOW - 1500,
+        oldest_free_due_ms=NOW - 500,
         oldest_rung_ms=NOW + 100,
         oldest_unknown_ms=NOW - 60_000,
         dead={"unknown": 1, "uncounted": 2, "\udcff": 1},
@@ -75,6 +76,7 @@ def test_every_number_of_the_ledger() -> None:
         "signals_ring_queue": 8,
         "signals_workers": 2,
         "signals_oldest_due_seconds": 1.5,
+        "signals_oldest_free_due_seconds": 0.5,
         "signals_oldest_ring_seconds": 0,
         "signals_oldest_unknown_seconds": 60,
         **{f"signals_dead_letters['{reason}']": 0 for reason in ("rejected", "expired", "unsent", "invalid")},
@@ -94,10 +96,24 @@ def test_every_number_of_the_ledger() -> None:
         "signals_redis_memory_limit_bytes": 0,
         "signals_redis_aof_enabled": 0,
         "signals_redis_evicting": 1,
+        "signals_redis_refusing": 0,
     }
     assert told(census) == expected
     ledger = {spec.name for spec in CATALOGUE.values() if spec.scope == "ledger"}
     assert ledger <= {name.partition("[")[0] for name in expected}, "and that is all of them"
+
+
+def test_what_is_delayed_and_overdue_waits_like_the_rest() -> None:
+    found = told(replace(EMPTY, next_delayed_ms=NOW - 7000, oldest_due_ms=NOW - 1000))
+    assert found["signals_oldest_due_seconds"] == found["signals_oldest_free_due_seconds"] == 7
+    found = told(replace(EMPTY, next_delayed_ms=NOW + 7000, oldest_due_ms=NOW - 1000))
+    assert found["signals_oldest_due_seconds"] == 1
+
+
+@pytest.mark.parametrize(("memory", "failing"), [(100, False), (1, True)])
+def test_a_server_that_takes_no_signals_is_told(memory: int, failing: bool) -> None:
+    server = ServerState(memory, 100, evicting=False, append_only=True, disk_failing=failing)
+    assert told(replace(EMPTY, server=server))["signals_redis_refusing"] == 1
 
 
 def test_what_may_not_be_asked_is_not_told() -> None:

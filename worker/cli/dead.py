@@ -32,6 +32,7 @@ from worker.lanes.views import SignalView
 _WIDE = 110
 """Columns from which there is room for why a letter died."""
 _OTHER_COLUMNS = 67
+_SHOWN = 50
 
 
 @click.group(no_args_is_help=True)
@@ -49,16 +50,18 @@ def command() -> None:
 @command.command("list")
 @click.option("--connector", metavar="NAME", help="Only of this connector.")
 @click.option("--reason", "reason_", type=click.Choice(list(ADVICE)), help="Only those that ended so.")
+@click.option("--exits", is_flag=True, help="Only what should close or cancel something.")
 @click.option("--newer", callback=duration, metavar="DURATION", help="Only those of the last 10m, 2h, …")
 @click.option("--older", callback=duration, metavar="DURATION", help="Only those from before that.")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Show at most so many.")
+@click.option("--limit", type=click.IntRange(1), help="Show at most so many.  [default: 50; all with --json]")
 @json_option
 def list_(
     connector: str | None,
     reason_: str | None,
     newer: int | None,
     older: int | None,
-    limit: int,
+    exits: bool,
+    limit: int | None,
     as_json: bool,
 ) -> None:
     """List dead letters, newest first.
@@ -66,22 +69,25 @@ def list_(
     \b
     Examples:
       signal-worker dead list --reason unknown --newer 2h
-      signal-worker dead list --connector acct-7 --limit 500 --json | jq -r .id
+      signal-worker dead list --exits
+      signal-worker dead list --connector acct-7 --json | jq -r .id
     """
     register = _register()
     now_ms = register.now_ms()
+    shown = limit or _SHOWN
     found = register.dead(
-        limit if as_json else limit + 1,  # one more, to tell that there are more
+        (limit or sys.maxsize) if as_json else shown + 1,  # one more, to tell that there are more
         connector=connector,
         reason=reason_,
         after_ms=None if newer is None else now_ms - newer,
         before_ms=None if older is None else now_ms - older,
+        exits=exits,
     )
     if as_json:
         for letter in found:
             emit(_record(letter))
     else:
-        _print_list(list(found), limit, now_ms)
+        _print_list(list(found), shown, now_ms)
 
 
 @command.command(short_help="Show all about some dead letters.")

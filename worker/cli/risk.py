@@ -59,7 +59,7 @@ def _failed_exits(census: Census) -> Iterator[Risk]:
     """An entry that was missed costs a chance; a close or cancel that was missed leaves a position open."""
     if failed := {reason: census.dead_exits[reason] for reason in _MISSED if census.dead_exits.get(reason)}:
         text = f"{_signals(sum(failed.values()))} that should close or cancel did not ({_parts(failed)})"
-        yield Risk("bad", f"{text}: look at the account", "signal-worker dead list")
+        yield Risk("bad", f"{text}: look at the account", "signal-worker dead list --exits")
 
 
 def _server(census: Census) -> Iterator[Risk]:
@@ -84,7 +84,9 @@ def _standstill(census: Census) -> Iterator[Risk]:
         times["a lane with work"] = census.oldest_rung_ms
     late = {what: census.now_ms - at for what, at in times.items() if at is not None}
     what, longest = max(late.items(), key=lambda item: item[1], default=("", 0))
-    if longest > LATE_MS:
+    if census.workers == 0 and (census.waiting or census.delayed):
+        yield Risk("bad", "no worker runs, or Redis lets none write: nothing that waits is posted")
+    elif longest > LATE_MS:
         yield Risk("bad", f"no worker seems to run: {what} waits for one since {age(longest)}")
 
 

@@ -20,6 +20,7 @@ from worker.lanes.views import DeadLetter, LaneView, SignalView, Trace
 from worker.records import Census, ServerState
 
 _PAGE = 200
+_LOOKED_AT = 100
 _DEAD = "dead:"
 _DEAD_EXITS = "exits:"
 _REVISED = "revised:"
@@ -42,7 +43,8 @@ class Register:
 
         One round trip and a fixed number of commands, none of which looks at more than ten members of what
         grows with the number of signals or lanes (pauses are read whole): it costs the same with a hundred
-        thousand lanes as with one. What the server says of itself is missing if the user may not ask.
+        thousand lanes as with one. While lanes are held back, one more for the first hundred of all lanes.
+        What the server says of itself is missing if the user may not ask.
         """
         pipeline = self._pipeline()
         pipeline.time()
@@ -75,6 +77,7 @@ class Register:
             rung=rung,
             ring_queue=queue,
             oldest_due_ms=oldest_due,
+            oldest_free_due_ms=self._oldest_free_due() if halted else oldest_due,
             next_delayed_ms=next_delayed,
             now_ms=_ms(now),
             dead=_by_reason(counted, letters),
@@ -93,6 +96,18 @@ class Register:
             },
             circuits={foreign.text(name): foreign.number(at) or 0 for name, at in circuits},
             circuits_open=circuits_open,
+        )
+
+    def _oldest_free_due(self) -> int | None:
+        """Since when the first is due that nothing holds, of the hundred lanes that have waited longest."""
+        with translated():
+            first: Any = self._client.zrange(self._key("lanes"), 0, _LOOKED_AT - 1, withscores=True)
+        pipeline = self._pipeline()
+        for lane, _ in first:
+            pipeline.zscore(self._key("halted"), lane)
+        held = _answers(pipeline) if first else []
+        return next(
+            (foreign.number(due) for (_, due), at in zip(first, held, strict=True) if at is None), None
         )
 
     def ring_queue(self) -> int:
@@ -177,11 +192,12 @@ class Register:
         reason: str | None = None,
         after_ms: int | None = None,
         before_ms: int | None = None,
+        exits: bool = False,
     ) -> Iterator[SignalView]:
         """Dead letters, newest first; lazily, a page per round trip.
 
-        ``after_ms``, ``before_ms``: bounds of the time they died. A filter that matches few reads all
-        there are.
+        ``after_ms``, ``before_ms``: bounds of the time they died. ``exits``: only what is no entry. A filter
+        that matches few reads all there are.
         """
         left = limit
         for page in self._dead_ids(after_ms, before_ms):
@@ -189,7 +205,8 @@ class Register:
                 if left < 1:
                     return
                 letter = signal or entries.gone(signal_id)
-                if connector in (None, letter.connector) and reason in (None, letter.outcome):
+                wanted = connector in (None, letter.connector) and reason in (None, letter.outcome)
+                if wanted and not (exits and letter.action_class == "entry"):
                     left -= 1
                     yield letter
 

@@ -91,6 +91,10 @@ _ALL = (
     _ledger("signals_redis_memory_limit_bytes", "gauge", "Memory at which Redis refuses signals; 0: none."),
     _ledger("signals_redis_aof_enabled", "gauge", "1 if Redis keeps an append-only file."),
     _ledger("signals_redis_evicting", "gauge", "1 if Redis may evict signals: maxmemory-policy is wrong."),
+    _ledger(
+        "signals_redis_refusing", "gauge",
+        "1 if Redis takes no signals: it is full, or cannot write its append-only file.",
+    ),
     _ledger("signals_admitted_total", "counter", "Signals taken in."),
     _ledger("signals_duplicates_total", "counter", "Signals refused because they were known already."),
     _ledger(
@@ -112,7 +116,12 @@ _ALL = (
         " retry or their turn under a rate limit.", "state",
     ),
     _ledger("signals_lanes_working", "gauge", "Lanes with work, whatever their state."),
-    _ledger("signals_oldest_due_seconds", "gauge", "Age of the head that is due the longest; 0: none waits."),
+    _ledger("signals_oldest_due_seconds", "gauge", "Age of what has been due the longest; 0: nothing waits."),
+    _ledger(
+        "signals_oldest_free_due_seconds", "gauge",
+        "The same of lanes that no pause and no open circuit holds back, as far as they are among the hundred"
+        " that have waited the longest.",
+    ),
     _ledger("signals_oldest_ring_seconds", "gauge", "Age of the oldest ring that no worker has answered."),
     _ledger("signals_ring_queue", "gauge", "Rings in the queue."),
     _ledger("signals_dead_letters", "gauge", "Dead letters, by reason.", "reason"),

@@ -82,7 +82,8 @@ def families(census: Census) -> Iterator[Metric]:
     yield _gauge("signals_lanes_working", census.lanes)
     states = {"leased": census.leased, "rung": census.rung, "halted": census.halted, "waiting": census.parked}
     yield _gauges("signals_lanes", states)
-    yield _gauge("signals_oldest_due_seconds", _age(census, census.oldest_due_ms))
+    yield _gauge("signals_oldest_due_seconds", _oldest(census, census.oldest_due_ms))
+    yield _gauge("signals_oldest_free_due_seconds", _oldest(census, census.oldest_free_due_ms))
     yield _gauge("signals_oldest_ring_seconds", _age(census, census.oldest_rung_ms))
     yield _gauge("signals_oldest_unknown_seconds", _age(census, census.oldest_unknown_ms))
     yield _gauge("signals_ring_queue", census.ring_queue)
@@ -111,6 +112,7 @@ def _server(server: ServerState) -> Iterator[Metric]:
     yield _gauge("signals_redis_memory_limit_bytes", server.memory_limit)
     yield _gauge("signals_redis_aof_enabled", float(server.append_only))
     yield _gauge("signals_redis_evicting", float(server.evicting))
+    yield _gauge("signals_redis_refusing", float(server.refuses is not None))
 
 
 _REASONS = ("unknown", "rejected", "unsent", "expired", "invalid")
@@ -122,6 +124,11 @@ def _by_reason(counts: dict[str, int]) -> dict[str, float]:
     for reason, count in counts.items():
         told[catalogue.known(reason, _REASONS)] += count
     return told
+
+
+def _oldest(census: Census, due_ms: int | None) -> float:
+    """A delayed signal whose time has come and that nobody brings in waits, too."""
+    return max(_age(census, due_ms), _age(census, census.next_delayed_ms))
 
 
 def _age(census: Census, since_ms: int | None) -> float:

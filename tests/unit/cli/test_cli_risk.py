@@ -30,9 +30,18 @@ def test_an_idle_or_busy_installation_in_time_is_no_risk() -> None:
             next_wakeup_ms=in_time,
             next_delayed_ms=in_time,
             waiting=9,
+            workers=1,
         )
         == []
     )
+
+
+@pytest.mark.parametrize("kind", ["waiting", "delayed"])
+def test_signals_that_wait_for_no_worker_at_all(kind: str) -> None:
+    assert told(**{kind: 1}) == [
+        ("bad", "no worker runs, or Redis lets none write: nothing that waits is posted")
+    ]
+    assert told(**{kind: 1}, workers=1) == []
 
 
 def test_failed_exits_are_worse_than_missed_entries() -> None:
