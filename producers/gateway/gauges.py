@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from producers.receipts import Receipt, Status
 from worker.metrics.files import WatchedFiles
@@ -19,6 +19,7 @@ class Gauges:
     """Counts and times what the gateway does."""
 
     def __init__(self) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # as a worker does
         self.registry = registry = CollectorRegistry()
         self._requests = Counter(
             "signals_gateway_requests_total", "Requests, by route and class of status.", ["route", "status"],
