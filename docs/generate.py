@@ -11,8 +11,9 @@ from pathlib import Path
 
 import chart
 
+from producers.gateway import gauges
 from worker.contract import schema
-from worker.metrics.catalogue import CATALOGUE
+from worker.metrics.catalogue import CATALOGUE, Spec
 from worker.settings import PREFIX, Settings
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -34,17 +35,22 @@ def main() -> None:
 def documents() -> dict[Path, str]:
     """Every file with generated parts, as it should be."""
     return {
-        README: _with(README, "settings", settings_table()),
-        METRICS: _with(METRICS, "metrics", metrics_table()),
+        README: _with(README.read_text("utf-8"), "settings", settings_table()),
+        METRICS: metrics_page(),
         SCHEMA: schema.text(),
         **chart.documents((HOUSE / "docs" / "redis.md").read_text("utf-8")),
     }
 
 
-def _with(page: Path, name: str, generated: str) -> str:
+def metrics_page() -> str:
+    page = _with(METRICS.read_text("utf-8"), "metrics", metrics_table())
+    return _with(page, "gateway-metrics", gateway_metrics_table())
+
+
+def _with(page: str, name: str, generated: str) -> str:
     """The page with ``generated`` between the marks of this name."""
     begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
-    before, rest = page.read_text("utf-8").split(begin)
+    before, rest = page.split(begin)
     return f"{before}{begin}\n{generated}{end}{rest.split(end)[1]}"
 
 
@@ -57,12 +63,23 @@ def settings_table() -> str:
 
 
 def metrics_table() -> str:
-    """One row per metric, in the order of the code."""
+    """One row per metric of a worker, in the order of the code."""
     rows = ["| metric | type | labels | of | what |", "| --- | --- | --- | --- | --- |"]
     for spec in CATALOGUE.values():
-        labels = ", ".join(f"`{label}`" for label in spec.labels)
-        rows.append(f"| `{spec.name}` | {spec.kind} | {labels} | {spec.scope} | {spec.help} |")
+        rows.append(f"| `{spec.name}` | {spec.kind} | {_labels(spec)} | {spec.scope} | {spec.help} |")
     return "\n".join(rows) + "\n"
+
+
+def gateway_metrics_table() -> str:
+    """One row per metric of a gateway, in the order of the code."""
+    rows = ["| metric | type | labels | what |", "| --- | --- | --- | --- |"]
+    for spec in gauges.CATALOGUE:
+        rows.append(f"| `{spec.name}` | {spec.kind} | {_labels(spec)} | {spec.help} |")
+    return "\n".join(rows) + "\n"
+
+
+def _labels(spec: Spec) -> str:
+    return ", ".join(f"`{label}`" for label in spec.labels)
 
 
 def _shown(default: object) -> str:

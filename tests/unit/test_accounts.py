@@ -156,6 +156,31 @@ class TestReading:
         assert len(told) == len(expected)
         assert not any("sesame" in problem or UUID in problem for problem in told)
 
+    def test_an_entry_that_is_wrong_hides_nothing_else(self, file: Path) -> None:
+        told = problems(
+            file,
+            f"""
+            accounts:
+              - {{name: alpha, groups: [desk]}}
+              - {{name: alpha, tokn: sesame}}
+              - {{name: beta, groups: [floor], rate: -1}}
+              - {{name: {UUID}}}
+              - {{name: {UUID}}}
+              - {{tokn: sesame}}
+            groups:
+              - {{name: desk}}
+              - {{name: desk, rate: 1}}
+              - {{name: floor}}
+              - {{name: nobody, rate: 1}}
+            """,
+        )
+        assert [line for line in told if "entry" not in line] == [
+            "accounts: `alpha` stands 2 times",
+            "groups: `desk` stands 2 times",
+            "groups: no account is in `nobody`",
+        ]
+        assert not any("sesame" in problem or UUID in problem for problem in told)
+
     @pytest.mark.parametrize(
         ("text", "said"),
         [

@@ -42,7 +42,7 @@ def read_accounts(path: Path) -> tuple[Accounts, list[Path]]:
     reader = _Reader(path)
     accounts = list(reader.entries("accounts", Account))
     groups = list(reader.entries("groups", Group))
-    reader.problems += _contradictions(accounts, groups)
+    reader.problems += _contradictions(accounts, groups, reader.rejected)
     if reader.problems:
         raise AccountsError(path, reader.problems)
     return Accounts(accounts, groups), reader.beside
@@ -55,6 +55,8 @@ class _Reader:
         self._path = path
         self.problems: list[str] = []
         self.beside: list[Path] = []
+        self.rejected: dict[str, list[_Fields]] = {name: [] for name in _SECTIONS}
+        """By section, what is right about entries that are not."""
         self._content = _load(path)
         if "accounts" not in self._content:
             self.problems.append("there is no list of `accounts`")
@@ -77,6 +79,7 @@ class _Reader:
                 yield model.model_validate(self._with_token(fields, where))
             except ValidationError as error:
                 self.problems += (f"{where}: {_explained(one, model)}" for one in error.errors())
+                self.rejected[section].append(_right(fields, error))
 
     def _with_token(self, fields: _Fields, where: str) -> _Fields:
         """The entry with its token in place, if that can be had."""
@@ -173,15 +176,32 @@ def _yaml_problem(error: yaml.YAMLError) -> str:
     return f"{place}{getattr(error, 'problem', None) or 'it cannot be read'}"
 
 
-def _contradictions(accounts: list[Account], groups: list[Group]) -> Iterator[str]:
-    for section, entries in (("accounts", accounts), ("groups", groups)):
-        for name, times in Counter(entry.name for entry in entries).items():
+def _right(fields: _Fields, error: ValidationError) -> _Fields:
+    """The fields that are not what is wrong with the entry."""
+    wrong = {one["loc"][0] for one in error.errors() if one["loc"]}
+    return {name: value for name, value in fields.items() if name not in wrong}
+
+
+def _contradictions(
+    accounts: list[Account], groups: list[Group], rejected: Mapping[str, list[_Fields]]
+) -> Iterator[str]:
+    names = {
+        section: Counter([entry.name for entry in entries] + _said(rejected[section], "name"))
+        for section, entries in (("accounts", accounts), ("groups", groups))
+    }
+    for section, counted in names.items():
+        for name, times in counted.items():
             if times > 1:
                 yield f"{section}: `{name}` stands {times} times"
-    members = {group for account in accounts for group in account.groups}
-    for entry in groups:
-        if entry.name not in members:
-            yield f"groups: no account is in `{entry.name}`{_near(entry.name, members)}"
+    memberships = [account.groups for account in accounts] + _said(rejected["accounts"], "groups")
+    members = {group for groups_of_one in memberships for group in groups_of_one}
+    for name in names["groups"]:
+        if name not in members:
+            yield f"groups: no account is in `{name}`{_near(name, members)}"
+
+
+def _said(entries: list[_Fields], field: str) -> list[Any]:
+    return [fields[field] for fields in entries if field in fields]
 
 
 def _explained(error: Mapping[str, Any], model: type[Entry]) -> str:

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import enable_created_metrics, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from producers.gateway.app import Gateway
 from producers.gateway.desk import Desk
+from producers.gateway.gauges import CATALOGUE, Gauges
 from producers.gateway.keys import hash_of
 from producers.gateway.v1 import V1
 from worker.settings import load_settings
@@ -86,3 +89,21 @@ def test_without_docs_there_is_nothing_of_them(gateway: Gateway, path: str) -> N
 def test_the_two_doors_tell_of_the_same_process(gateway: Gateway) -> None:
     assert ask(gateway, "GET", "/livez")[0] == 200
     assert gateway.live() == (False, "it is starting, or has ended")
+
+
+def test_its_metrics_are_those_that_are_documented(gateway: Gateway) -> None:
+    ask(gateway, "GET", "/livez")
+    page = generate_latest(gateway.gauges.registry).decode()
+    found = {
+        (family.name, family.type, family.documentation) for family in text_string_to_metric_families(page)
+    }
+    assert found == {(spec.name.removesuffix("_total"), spec.kind, spec.help) for spec in CATALOGUE}
+
+
+def test_no_series_tells_when_another_was_made() -> None:
+    enable_created_metrics()  # type: ignore[no-untyped-call]  # as it is until a worker's modules say otherwise
+    gauges = Gauges()
+    gauges.answered("send", 202, 0.01)
+    page = generate_latest(gauges.registry).decode()
+    assert 'signals_gateway_requests_total{route="send",status="2xx"} 1.0' in page
+    assert "_created" not in page
