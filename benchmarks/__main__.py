@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +27,11 @@ from benchmarks.server import told
 from benchmarks.stage import Stage
 from worker.errors import SignalsError
 
+MOST_ROUNDS = 100
+LEAST_SCALE = 0.01
+"""With less, some scenarios would have no signals."""
+MOST_SCALE = 100
+
 
 def main() -> None:
     options = _options()
@@ -35,6 +42,7 @@ def main() -> None:
     wanted = {name: play for name, play in plays.items() if not options.scenario or name in options.scenario}
     samples = Samples()
     trouble = None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what was started is stopped
     try:
         _play(wanted, options.rounds or (1 if options.quick else 3), samples, one_core=options.one_core)
     except SignalsError as error:
@@ -65,18 +73,42 @@ def _play(plays: dict[str, programme.Play], rounds: int, samples: Samples, *, on
                 print(f" {time.monotonic() - began:.0f} s", file=sys.stderr)
 
 
-def _options() -> argparse.Namespace:
+def _options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--quick", action="store_true", help="the essentials, with few signals")
     parser.add_argument("--scenario", action="append", default=[], help="only this one; may be repeated")
-    parser.add_argument("--rounds", type=int, help="default: 3, quick: 1")
+    parser.add_argument("--rounds", type=_rounds, help="default: 3, quick: 1")
     parser.add_argument("--one-core", action="store_true", help="bind each contender's worker to one core")
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the signals, such as 0.3")
+    parser.add_argument("--scale", type=_scale, default=1.0, help="share of the signals, such as 0.3")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
-    parser.add_argument("--results", type=Path, default=Path("benchmarks/results"), metavar="FOLDER")
-    return parser.parse_args()
+    parser.add_argument(
+        "--results",
+        type=Path,
+        default=Path("benchmarks/results"),
+        metavar="FOLDER",
+        help="where latest.json and the plots are written; default: %(default)s",
+    )
+    return parser.parse_args(arguments)
+
+
+def _rounds(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= MOST_ROUNDS):
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1 to {MOST_ROUNDS} (got {text!r})")
+    return int(text)
+
+
+def _scale(text: str) -> float:
+    try:
+        scale = float(text)
+    except ValueError:
+        scale = 0.0
+    if not LEAST_SCALE <= scale <= MOST_SCALE:  # nor is it nan
+        raise argparse.ArgumentTypeError(f"must be from {LEAST_SCALE} to {MOST_SCALE} (got {text!r})")
+    return scale
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Self, overload
 
 from producers import memory
 from producers.admission import Draft, Source, Terms, checked_seconds, prepare
-from producers.errors import interrupted
+from producers.errors import cut_short
 from producers.inputs import Keys, Many, S, Text, drafts_of
 from producers.receipts import Receipt
 from producers.sending import Queue, Sending
@@ -141,7 +141,8 @@ class SignalProducer:
         ``dedup_window``: seconds that ids are remembered; default: SIGNALS_DEDUP_WINDOW.
 
         Raises InvalidSignal, with nothing sent, when an argument beside the signals is bad; Interrupted
-        (as QueueUnavailable or QueueUnusable) when Redis fails: it carries the receipts that are certain.
+        (as QueueUnavailable or QueueUnusable) when Redis fails: it carries the receipts that are certain,
+        and is a NotSent too if nothing was taken for certain.
         What an iterator itself raises passes through; the full batches before it have then been sent.
 
         A call whose answer is lost is repeated for SIGNALS_REDIS_PATIENCE under the same internal ids, which
@@ -246,7 +247,7 @@ class SignalProducer:
                 raise
             end()
         except (QueueUnavailable, QueueUnusable) as error:
-            raise interrupted(error, receipts) from error
+            raise cut_short(error, receipts) from error
         finally:
             for left in under_way:
                 left.drop()

@@ -151,7 +151,7 @@ def examine_accounts(path: str) -> Iterator[Finding]:
         found, _ = read_accounts(Path(path))
     except AccountsError as error:
         for problem in error.problems:
-            yield Finding("bad", "accounts", problem)
+            yield Finding("bad", "accounts", f"{path}: {problem}")
         return
     without = sum(account.token is None for account in found)
     yield Finding("ok", "accounts", f"{len(found):,} connectors in {len(found.groups):,} groups")

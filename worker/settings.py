@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -295,45 +296,64 @@ def load_settings(**overrides: Any) -> Settings:
     file = os.environ.get(FILE_VARIABLE)
     if file and not Path(file).is_file():
         raise SettingsError(f"{FILE_VARIABLE}: there is no file {file}")
-    _refuse_unknown(os.environ)
-    if file:
-        _refuse_foreign(file)
+    for name in os.environ:
+        _refuse_unknown(name)
+    lines = _lines_of(file) if file else {}
     try:
         return Settings(_env_file=file, **overrides)
     except ValidationError as error:
-        raise SettingsError(_explain(error)) from None
+        raise SettingsError(_explain(error, _in_force(lines, overrides))) from None
 
 
-def _refuse_unknown(environment: Any) -> None:
-    known = {PREFIX + name.upper() for name in Settings.model_fields} | {FILE_VARIABLE}
-    for name in environment:
-        if name.upper().startswith(PREFIX) and name.upper() not in known:
-            near = difflib.get_close_matches(name.upper(), known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise SettingsError(f"{name}: no such setting{hint}")
+def _in_force(lines: Mapping[str, str], overrides: Iterable[str]) -> dict[str, str]:
+    """Of a file's lines those that neither the environment nor the caller overrides."""
+    stronger = {name.upper() for name, value in os.environ.items() if value}
+    stronger |= {PREFIX + name.upper() for name in overrides}
+    return {name: where for name, where in lines.items() if name not in stronger}
 
 
-def _refuse_foreign(file: str) -> None:
-    """A line of the file that sets nothing of ours is a mistake, not something to pass over."""
+def _refuse_unknown(name: str, where: str = "") -> None:
+    if not name.upper().startswith(PREFIX):
+        return
+    known = {PREFIX + field.upper() for field in Settings.model_fields} | {FILE_VARIABLE}
+    if name.upper() not in known:
+        near = difflib.get_close_matches(name.upper(), known, n=1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise SettingsError(f"{where}{name}: no such setting{hint}")
+
+
+def _lines_of(file: str) -> dict[str, str]:
+    """Where in the file each setting stands, for errors.
+
+    A line that sets nothing of ours is a mistake, not something to pass over.
+    """
+    found: dict[str, str] = {}
     for number, line in enumerate(Path(file).read_text("utf-8", "replace").splitlines(), start=1):
+        where = f"{file}, line {number}: "
         name, equals, _ = line.strip().removeprefix("export ").partition("=")
+        name = name.strip()
         if not name or name.startswith("#"):
             continue
-        if not equals or not name.strip().upper().startswith(PREFIX):
-            raise SettingsError(f"{file}, line {number}: must read {PREFIX}…=value")
+        if not equals or not name.upper().startswith(PREFIX):
+            raise SettingsError(f"{where}must read {PREFIX}…=value")
+        _refuse_unknown(name, where)
+        found[name.upper()] = where
+    return found
 
 
-def _explain(error: ValidationError) -> str:
+def _explain(error: ValidationError, lines: Mapping[str, str]) -> str:
+    """``lines``: of the settings that come from a file, where they stand."""
     first = error.errors(include_url=False)[0]
     message = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
         return message
     name = str(first["loc"][0])
     variable = name.upper() if name.upper().startswith(PREFIX) else PREFIX + name.upper()
+    where = lines.get(variable, "")
     if first["type"] == "extra_forbidden":
-        return f"{variable}: no such setting"
+        return f"{where}{variable}: no such setting"
     shown = "" if "url" in name or "secret" in name else f" (got {str(first['input'])[:60]!r})"
-    return f"{variable}: {message}{shown}"
+    return f"{where}{variable}: {message}{shown}"
 
 
 def _ms(seconds: float) -> int:

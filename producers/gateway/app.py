@@ -48,6 +48,7 @@ FLUSHED_WITHIN = 2.0
 """Seconds that spans have at the end to be sent."""
 PATIENCE = 1.0
 """Seconds of trouble with Redis that are waited through; senders do not wait for long either."""
+DEAD = "the admission thread is dead"
 
 
 _Name = Annotated[str, Query(min_length=1, max_length=128)]
@@ -133,20 +134,23 @@ class Gateway:
         return Shortcut(app, posts)
 
     def _add_health(self, app: FastAPI) -> None:
-        """For load balancers, which ask where they send. What is wrong is told on the port of the metrics."""
+        """For load balancers, which ask where they send.
+
+        What is wrong is told in the log, and on the port of the metrics.
+        """
 
         @app.get("/livez", include_in_schema=False)
-        async def livez() -> Response:
-            return _probed(well=self._producer.alive)
+        async def livez(request: Request) -> Response:
+            return _probed(request, None if self._producer.alive else DEAD)
 
         @app.get("/readyz", include_in_schema=False)
-        async def readyz() -> Response:
-            return _probed(well=await self._ready.trouble() is None)
+        async def readyz(request: Request) -> Response:
+            return _probed(request, await self._ready.trouble())
 
     def live(self) -> tuple[bool, str]:
         """Whether this process does its work; called in other threads than its own."""
         if not self._producer.alive:
-            return False, "the admission thread is dead"
+            return False, DEAD
         return self._asked(_nothing())
 
     def ready(self) -> tuple[bool, str]:
@@ -222,8 +226,11 @@ async def _nothing() -> None:
     """Nothing is wrong if this is answered."""
 
 
-def _probed(*, well: bool) -> Response:
-    return PlainTextResponse("ok\n" if well else "not now\n", 200 if well else 503)
+def _probed(request: Request, trouble: str | None) -> Response:
+    if trouble is None:
+        return PlainTextResponse("ok\n")
+    request.scope[DETAIL] = trouble
+    return PlainTextResponse("not now\n", 503)
 
 
 def webhook_is_guarded(settings: Settings) -> bool:

@@ -117,6 +117,6 @@ def _listen(host: str, port: int) -> socket.socket:
         listener.close()
         reason = getattr(error, "strerror", None) or error
         raise SettingsError(
-            f"SIGNALS_GATEWAY_PORT: cannot listen on {host}:{port} ({reason}); set another, or 0"
+            f"SIGNALS_GATEWAY_PORT or --port: cannot listen on {host}:{port} ({reason}); set another, or 0"
         ) from None
     return listener

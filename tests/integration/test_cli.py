@@ -24,6 +24,7 @@ from demo.stack import cli
 from tests.integration.ledger_filling import HOSTILE_NAMES, TOKEN, Ledger, note
 from worker.cli import group
 from worker.lanes import Outcome
+from worker.paper.mischief import _EFFECT_KEYS, _MATCH_KEYS
 
 NO_REDIS = "redis://:hunter2@127.0.0.1:1/0"
 OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069]")
@@ -406,6 +407,17 @@ class TestTrouble:
         assert result.exit_code == 0
         assert "Example" in result.stdout
         assert "signal-worker" in result.stdout
+
+    @pytest.mark.parametrize("effect", [name for name in _EFFECT_KEYS if name != "status"])
+    def test_the_help_of_paper_lists_each_effect_and_its_keys(self, run: Run, effect: str) -> None:
+        (line,) = re.findall(rf"^ +{effect} .*$", run("paper", "--help").stdout, re.M)
+        told = re.findall(r"\w+", line.rpartition(";")[2]) if ";" in line else []
+        assert [key for key in _EFFECT_KEYS[effect] if key not in told] == []
+
+    def test_the_help_of_paper_tells_whom_a_rule_meets(self, run: Run) -> None:
+        text = run("paper", "--help").stdout
+        assert "400 to 599 " in text
+        assert [key for key in _MATCH_KEYS if f"{key}=" not in text] == []
 
 
 class TestCheck:

@@ -349,6 +349,7 @@ def test_send_without_a_server_is_one_line(run: Run) -> None:
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
     assert done.stderr.startswith("signal-producer: Redis does not answer")
+    assert done.stderr.endswith("; nothing was sent\n")
 
 
 def test_a_wrong_setting_is_one_line(run: Run) -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import signal
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
 import pytest
 
+from benchmarks import __main__ as command
 from benchmarks import plot, programme
 from benchmarks.goals import GOALS, verdicts
 from benchmarks.samples import CEILING, CPU, NAIVE, OURS, Samples, Spread, percentile
@@ -149,3 +152,52 @@ def test_the_sink_is_slow_to_all_or_to_one(sink: Sink, book: Book) -> None:
 
     assert book.wait(an_order("b", "1").encode()) == 0.2
     assert book.wait(an_order("a", "1").encode()) > 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["--rounds", "0"], "--rounds: must be a whole number from 1"),
+        (["--rounds", "-1"], "--rounds: must be a whole number from 1"),
+        (["--scale", "0"], "--scale: must be from 0.01"),
+        (["--scale", "nan"], "--scale: must be from 0.01"),
+        (["--scale", "inf"], "--scale: must be from 0.01"),
+        (["--scale", "much"], "--scale: must be from 0.01"),
+    ],
+)
+def test_what_cannot_be_measured_is_wrong_usage(
+    arguments: list[str], why: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        command._options(arguments)
+    assert caught.value.code == 2
+    assert f"python -m benchmarks: error: argument {why}" in capsys.readouterr().err
+
+
+def test_help_says_where_results_go(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        command._options(["--help"])
+    assert "default: benchmarks/results" in " ".join(capsys.readouterr().out.split())
+
+
+def test_sigterm_gives_up_as_ctrl_c_does(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    cleaned_up: list[bool] = []
+
+    def play(*_: object, **__: object) -> None:
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        finally:
+            cleaned_up.append(True)
+
+    def not_handled(*_: object) -> None:
+        pytest.fail("SIGTERM was not looked after")
+
+    monkeypatch.setattr(command, "_play", play)
+    monkeypatch.setattr(sys, "argv", ["benchmarks", "--results", str(tmp_path)])
+    before = signal.signal(signal.SIGTERM, not_handled)
+    try:
+        with pytest.raises(SystemExit, match="given up"):
+            command.main()
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert cleaned_up

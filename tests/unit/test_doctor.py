@@ -184,3 +184,9 @@ def test_an_accounts_file_is_looked_at(tmp_path: Path) -> None:
     findings = list(doctor.examine_accounts(str(file)))
     assert [finding.level for finding in findings] == ["bad"] * 3, "each problem"
     assert "did you mean `name`" in " ".join(finding.text for finding in findings)
+    assert all(finding.text.startswith(f"{file}: ") for finding in findings)
+
+
+def test_an_accounts_file_that_is_not_there_is_named() -> None:
+    (finding,) = doctor.examine_accounts("nope.yaml")
+    assert (finding.level, finding.text) == ("bad", "nope.yaml: No such file or directory")

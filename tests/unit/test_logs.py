@@ -51,6 +51,12 @@ class TestQuiet:
         assert not quiet.filter(record("lost", error="Error 111 connecting to host:99"))
         assert quiet.filter(record("lost", error="loading the dataset in memory"))
 
+    def test_one_second_is_no_kind_of_its_own(self) -> None:
+        quiet = Quiet(lambda: 0.0)
+        waits = ["1.00 second", "2.00 seconds", "4.00 seconds", "1.00 second"]
+        passed = [quiet.filter(record("Trying again in %s... (1/100)", wait)) for wait in waits]
+        assert passed == [True] * BURST + [False]
+
     def test_troubles_of_different_places_are_different(self) -> None:
         quiet = Quiet(lambda: 0.0)
         assert all(quiet.filter(record("trouble", where=where)) for where in "abcdefgh")

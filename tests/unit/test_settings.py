@@ -60,8 +60,23 @@ def test_a_missing_file_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_misspelt_line_in_the_file_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     file = tmp_path / "settings.env"
-    file.write_text("SIGNALS_THREDS=5\n")
-    assert "SIGNALS_THREDS" in refused(monkeypatch, **{FILE_VARIABLE: str(file)})
+    file.write_text("# ours\nSIGNALS_THREDS=5\n")
+    assert (
+        refused(monkeypatch, **{FILE_VARIABLE: str(file)})
+        == f"{file}, line 2: SIGNALS_THREDS: no such setting; did you mean SIGNALS_THREADS?"
+    )
+
+
+def test_a_bad_value_is_looked_for_where_it_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "settings.env"
+    file.write_text("SIGNALS_DEADLINE=3\nexport signals_threads = 0\n")
+    in_file = refused(monkeypatch, **{FILE_VARIABLE: str(file)})
+    assert in_file.startswith(f"{file}, line 2: SIGNALS_THREADS: ")
+    assert refused(monkeypatch, SIGNALS_THREADS="-1").startswith("SIGNALS_THREADS: "), "the environment wins"
+    monkeypatch.setenv("SIGNALS_THREADS", "")
+    assert refused(monkeypatch) == in_file, "an empty variable counts as not set"
+    with pytest.raises(SettingsError, match=r"^SIGNALS_THREADS: "):
+        load_settings(threads=0)
 
 
 def test_a_misspelt_variable_is_refused_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:

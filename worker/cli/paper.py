@@ -40,7 +40,7 @@ def _mischief(_ctx: click.Context, _param: click.Parameter, value: tuple[str, ..
     multiple=True,
     callback=_mischief,
     metavar="RULE",
-    help="A way to misbehave; may be given again.",
+    help="A way to misbehave, as below; may be given again.",
 )
 @click.option(
     "--latency", default="0", callback=_latency, metavar="MIN:MAX", help="Seconds before each answer."
@@ -54,6 +54,23 @@ def command(host: str, port: int, mischief: Mischief, latency: tuple[float, floa
       signal-worker paper
       signal-worker paper --latency 0.05:0.3
       signal-worker paper --mischief 503:p=0.1 --mischief hang:nth=2,seconds=30
+    \b
+    A RULE is an effect, or EFFECT:KEY=VALUE,KEY=VALUE. Effects, and keys of their own:
+      400 to 599   answers that; retry_after, body, place
+      hang         does not answer for 30 s, then hangs up; seconds, place
+      reset        cuts the connection once the request is read; place
+      reset_early  cuts it after the headers, places nothing
+      drip         answers byte by byte, one each 0.05 s; every, place
+      huge         answers with 8 MB; size, place
+      redirect     answers 302, places nothing; status, location, place
+      body         answers 200 with another body; body, place
+      close        answers well, then hangs up without a word
+      latency      waits, then goes on to the next rule; min, max
+    \b
+    Which requests it meets:
+      connector=PATTERN, action=PATTERN, clientOrderId=PATTERN
+      nth=N (the N-th of each connector), first=N (N times at most), p=0.1 (one in ten)
+    place=true or false says whether the order is placed all the same.
     \b
     Then let a worker post to it:
       SIGNALS_ENDPOINT_URL=http://127.0.0.1:8787/trading-signal/webhook signal-worker run

@@ -15,7 +15,7 @@ WINDOW = 10.0
 BURST = 3
 """Lines of a kind that pass in each window."""
 _KINDS_MOST = 1000
-_NUMBER = re.compile(r"\d+(\.\d+)?")
+_NUMBER = re.compile(r"\d+(\.\d+)?( seconds?\b)?")  # kombu says "1.00 second"
 _RECONNECTING = ("celery.worker.consumer", "kombu")
 
 

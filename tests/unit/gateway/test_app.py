@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ import pytest
 from prometheus_client import enable_created_metrics, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from producers.gateway import serve
 from producers.gateway.app import Gateway
 from producers.gateway.desk import Desk
 from producers.gateway.gauges import CATALOGUE, Gauges
+from producers.gateway.health import Readiness
 from producers.gateway.keys import hash_of
 from producers.gateway.v1 import V1
+from worker.errors import QueueUnavailable, SettingsError
 from worker.settings import load_settings
 
 KEY = "sgk_a-key-for-these-tests"
@@ -107,3 +111,24 @@ def test_no_series_tells_when_another_was_made() -> None:
     page = generate_latest(gauges.registry).decode()
     assert 'signals_gateway_requests_total{route="send",status="2xx"} 1.0' in page
     assert "_created" not in page
+
+
+def test_why_it_is_not_ready_stands_in_the_log_and_not_in_the_answer(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def away() -> None:
+        raise QueueUnavailable("Redis: nobody listens there")
+
+    monkeypatch.setattr(gateway, "_ready", Readiness(away, within=1.0))
+    with caplog.at_level(logging.INFO, "signals.gateway"):
+        status, _, body = ask(gateway, "GET", "/readyz")
+    assert (status, body) == (503, b"not now\n")
+    (line,) = (vars(one) for one in caplog.records if one.getMessage() == "request refused")
+    assert (line["route"], line["error"]) == ("readyz", "Redis: nobody listens there")
+
+
+def test_a_busy_port_is_blamed_on_whatever_named_it() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=rf"^SIGNALS_GATEWAY_PORT or --port: .*127.0.0.1:{port} "):
+            serve._listen("127.0.0.1", port)

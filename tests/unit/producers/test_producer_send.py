@@ -8,9 +8,17 @@ from typing import Any
 
 import pytest
 
-from producers import Interrupted, InvalidSignal, QueueUnavailable, Receipt, SignalProducer, SignalsError
+from producers import (
+    Interrupted,
+    InvalidSignal,
+    NotSent,
+    QueueUnavailable,
+    Receipt,
+    SignalProducer,
+    SignalsError,
+)
 from worker.contract import parse
-from worker.errors import QueueUnusable
+from worker.errors import QueueUnreached, QueueUnusable
 from worker.lanes import Admission, AdmitAnswer, Admitted
 from worker.settings import load_settings
 
@@ -205,7 +213,34 @@ def test_one_that_is_interrupted_has_no_receipt(producer: SignalProducer, queue:
     with pytest.raises(QueueUnusable, match="NOAUTH; what was sent may or may not have been taken") as caught:
         producer.send(order())
     assert isinstance(caught.value, Interrupted)
+    assert not isinstance(caught.value, NotSent)
     assert caught.value.receipts == []
+
+
+def test_of_what_never_reached_redis_it_is_said_that_nothing_was_sent(
+    producer: SignalProducer, queue: NotedQueue
+) -> None:
+    queue.failure = QueueUnreached("Redis does not answer: nobody listens there")
+    with pytest.raises(
+        NotSent, match=r"listens there \(is SIGNALS_REDIS_URL right\?\); nothing was sent$"
+    ) as caught:
+        producer.send([order() for _ in range(700)])
+    assert isinstance(caught.value, Interrupted)
+    assert isinstance(caught.value, QueueUnavailable)
+    assert caught.value.receipts == []
+
+
+def test_where_redis_went_away_between_two_batches_the_first_is_certain_and_so_is_the_rest(
+    producer: SignalProducer, queue: NotedQueue
+) -> None:
+    queue.failure, queue.fails_at = QueueUnreached("Redis does not answer: nobody listens there"), 2
+    with pytest.raises(
+        Interrupted, match=r"200 signals have their receipts, the others were not sent$"
+    ) as caught:
+        producer.send([order() for _ in range(700)])
+    assert len(caught.value.receipts) == 200
+    assert isinstance(caught.value, QueueUnavailable)
+    assert not isinstance(caught.value, NotSent), "something was sent"
 
 
 def test_a_closed_producer_says_so(producer: SignalProducer) -> None:
