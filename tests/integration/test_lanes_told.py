@@ -219,16 +219,22 @@ def test_a_census_costs_the_same_whatever_the_number_of_lanes(
         calls = client.info("commandstats")
         return {name.removeprefix("cmdstat_"): one["calls"] for name, one in calls.items()}
 
+    def fill(count: int) -> None:
+        lanes = {f"acct-{number}": number for number in range(count)}
+        for name in ("lanes", "rung", "wakeups", "halted", "calendar", "dead", "unknown"):
+            client.zadd(f"{prefix}{name}", lanes)
+        client.hset(f"{prefix}leases", mapping=dict.fromkeys(lanes, "token"))
+        client.rpush(f"{prefix}rings", *lanes)
+
+    none = asked()
+    fill(100)  # while some are held back, it looks for the first of them that are not
     few = asked()
-    lanes = {f"acct-{number}": number for number in range(100_000)}
-    for name in ("lanes", "rung", "wakeups", "halted", "calendar", "dead", "unknown"):
-        client.zadd(f"{prefix}{name}", lanes)
-    client.hset(f"{prefix}leases", mapping=dict.fromkeys(lanes, "token"))
-    client.rpush(f"{prefix}rings", *lanes)
+    fill(100_000)
     many = asked()
     assert register.census().lanes == 100_000
-    for found in (few, many):
+    for found in (none, few, many):
         found.pop("config|resetstat", None)
     assert many == few
-    assert few.keys() <= CHEAP
+    assert few == {**none, "zrange": none["zrange"] + 1, "zscore": 100}
+    assert none.keys() <= CHEAP
     client.delete(*client.keys(f"{prefix}*"))

@@ -553,7 +553,7 @@ MUTANTS = [
         "an answer with a line that is no field leaves a connection to be used again",
         8,
         "worker/answer.py",
-        "self._doubtful = head.doubtful or",
+        "self._doubtful = doubtful or",
         "self._doubtful =",
         (f"{DELIVERY}::test_no_answer_is_taken_for_that_to_the_next_order",),
     ),
