@@ -7,6 +7,6 @@ from dramatiq.brokers.redis import RedisBroker
 
 from benchmarks.contenders import job
 
-broker = RedisBroker(url=job.REDIS_URL)
+broker = RedisBroker(url=job.REDIS_URL, max_connections=job.CONNECTIONS)
 dramatiq.set_broker(broker)
 post = dramatiq.actor(actor_name="post", max_retries=0)(job.do)
