@@ -18,31 +18,35 @@ from typing import Generic, TypeVar
 
 T = TypeVar("T")
 
-FULL = 0.8
-"""Share of one core from which on it counts as full."""
-SPAN = 0.005
+FULL = 0.65
+"""Share of one core from which on it counts as full. A handful of threads fights for the interpreter long
+before it is, the more so on a core that others use, too..."""
+FULL_FOR_MANY = 0.8
+"""...and where more than ``MANY`` are at work, they wait for the endpoint, and more are of use for longer."""
+MANY = 64
+SPAN = 0.02
 """Seconds over which that is measured, at least."""
 LOOK = 0.002
 """Seconds between two looks whether jobs that were left to those at work are stuck behind them."""
 
 
 class Gauge:
-    """Tells whether this process uses all that an interpreter can. One thread at a time may ask."""
+    """Tells how much this process uses of what an interpreter can. One thread at a time may ask."""
 
     def __init__(self, clock: Callable[[], float], used: Callable[[], float]) -> None:
         self._clock = clock
         self._used = used
         self._since, self._used_then = clock(), used()
-        self._full = False
+        self._share = 0.0
 
-    def full(self) -> bool:
-        """Of the time since the last look that is long enough ago."""
+    def share(self) -> float:
+        """Of one core, in the time since the last look that is long enough ago."""
         now = self._clock()
         if now - self._since >= SPAN:
             used = self._used()
-            self._full = used - self._used_then >= FULL * (now - self._since)
+            self._share = (used - self._used_then) / (now - self._since)
             self._since, self._used_then = now, used
-        return self._full
+        return self._share
 
 
 class Crew(Generic[T]):
@@ -83,7 +87,7 @@ class Crew(Generic[T]):
         """Have these done. Returns at once."""
         with self._lock:
             self._jobs.extend(jobs)
-            if not self._gauge.full():
+            if not self._full():
                 self._wake(len(self._jobs))
             elif self._resting == self._size:
                 self._wake(1)
@@ -106,6 +110,10 @@ class Crew(Generic[T]):
     def alive(self) -> bool:
         """Whether all threads are there."""
         return all(thread.is_alive() for thread in self._threads)
+
+    def _full(self) -> bool:
+        many = self._size - self._resting > MANY
+        return self._gauge.share() >= (FULL_FOR_MANY if many else FULL)
 
     def _wake(self, most: int) -> None:
         count = min(most, self._resting)
@@ -150,6 +158,6 @@ class Crew(Generic[T]):
         with self._lock:
             stuck, self._taken_then = self._taken == self._taken_then, self._taken
             self._overseeing = self._left_waiting()
-            if self._overseeing and (stuck or not self._gauge.full()):
+            if self._overseeing and (stuck or not self._full()):
                 self._wake(min(len(self._jobs), self._size - self._resting))
             return self._overseeing

@@ -386,7 +386,7 @@ MUTANTS = [
         "jobs wait for who is stuck",
         5,
         "worker/crew.py",
-        "if self._overseeing and (stuck or not self._gauge.full()):",
+        "if self._overseeing and (stuck or not self._full()):",
         "if False:",
         ("tests/unit/test_crew.py::test_jobs_behind_one_that_is_stuck_are_not",),
     ),

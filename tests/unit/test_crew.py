@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from demo.stack import eventually
-from worker.crew import FULL, SPAN, Crew, Gauge
+from worker.crew import FULL, FULL_FOR_MANY, MANY, SPAN, Crew, Gauge
 
 PATIENCE = 5.0
 
@@ -135,7 +135,7 @@ def test_a_job_that_comes_as_a_thread_goes_to_rest_is_done() -> None:
     done: list[int] = []
     with crew(1, done.append, Processor(1.0)) as hands:
         # given a thread that has seen no more jobs, and has not said yet that it rests
-        hands._lock = MomentBefore(hands._lock, lambda: hands.put([2]))  # type: ignore[assignment, arg-type]
+        hands._lock = MomentBefore(hands._lock, lambda: hands.put([2]))  # type: ignore[assignment]
         # when a job comes at that very moment, for which nobody is woken
         hands.put([1])
         # then it is done all the same
@@ -169,12 +169,37 @@ def test_every_job_is_done_once(size: int, batches: list[tuple[int, float]]) -> 
 def test_the_processor_is_judged_over_a_span_and_not_from_moment_to_moment() -> None:
     now = used = 0.0
     gauge = Gauge(lambda: now, lambda: used)
-    assert not gauge.full()
+    assert gauge.share() == 0
     now, used = SPAN / 2, SPAN / 2
-    assert not gauge.full(), "too soon to tell"
-    now, used = SPAN, SPAN * FULL
-    assert gauge.full()
+    assert gauge.share() == 0, "too soon to tell"
+    now, used = SPAN, SPAN / 2
+    assert gauge.share() == 0.5
     now = SPAN * 1.5
-    assert gauge.full(), "too soon to tell"
+    assert gauge.share() == 0.5, "too soon to tell"
     now = SPAN * 2
-    assert not gauge.full()
+    assert gauge.share() == 0
+
+
+@pytest.mark.parametrize(("at_work", "enough"), [(MANY, False), (MANY + 1, True)])
+def test_where_many_wait_for_answers_more_of_them_are_of_use_for_longer(at_work: int, enough: bool) -> None:
+    # given so many who wait, and a processor that is fuller than some may fill it
+    freed = threading.Event()
+    begun: list[int] = []
+
+    def work(job: int) -> None:
+        begun.append(job)
+        if job < at_work:
+            assert freed.wait(PATIENCE)
+
+    processor = Processor(0.0)
+    with crew(at_work + 1, work, processor) as hands:
+        hands.put(range(at_work))
+        eventually(lambda: len(begun) == at_work, within=PATIENCE, what="all wait")
+        processor.share = (FULL + FULL_FOR_MANY) / 2
+        # when another job comes, then it is begun at once if they are many
+        hands._gauge.share()
+        hands._overseeing = True  # so that nobody is called to look after it
+        hands.put([at_work])
+        assert (hands._resting == 0) is enough
+        freed.set()
+        eventually(lambda: len(begun) == at_work + 1, within=PATIENCE, what="all is begun")
